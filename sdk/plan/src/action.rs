@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 pub use crate::owner::Owner;
-use crate::{command::Command, content::Content, fault::Fault, fetch::Fetch};
+use crate::{command::Command, content::Content, fault::Fault, fetch::Fetch, unpack::Unpack};
 
 /// A primitive change of the host. The library carries it out; a prefab only lists it.
 ///
@@ -68,6 +68,9 @@ pub enum Action {
     /// Fetches a file from elsewhere, which takes the grant to run `curl` or `wget`. The prefab
     /// [`download`](crate::download) lists it.
     Fetch(Fetch),
+    /// Unpacks an archive to a folder, in place of one that has come from another archive, which takes
+    /// the grant to run `tar`. The prefab [`archive`](crate::archive()) lists it.
+    Unpack(Unpack),
     /// Runs a program, which takes the grant to run it. It is no primitive change: how much of it
     /// happens is up to the program.
     Run(Command),
@@ -101,6 +104,7 @@ impl Action {
             | Self::Remove { path }
             | Self::RemoveTree { path } => path,
             Self::Fetch(fetch) => &fetch.path,
+            Self::Unpack(unpack) => &unpack.folder,
             Self::Run(_) => return None,
         };
         Some(path)

@@ -59,6 +59,8 @@ mod command;
 mod owner;
 /// Files that come from elsewhere.
 mod fetch;
+/// Folders that archives are unpacked to.
+mod unpack;
 /// The primitive actions, and the decisions of prefabs.
 mod action;
 /// Predictions in memory.
@@ -107,9 +109,10 @@ pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};
 pub use order::{Order, PlanFault};
 pub use prefab::{Keep, Prefab};
 pub use prefabs::{
-    Absent, AuthorizedKey, Block, Cron, Download, Exists, File, Folder, Group, Line,
-    MAX_DOWNLOAD_BYTES, Package, Setting, Symlink, Unit, User, authorized_key, block, cron,
-    download, exists, file, folder, group, line, package, packages, setting, symlink, unit, user,
+    Absent, Archive, AuthorizedKey, Block, Cron, Download, Exists, File, Folder, Group, Line,
+    MAX_DOWNLOAD_BYTES, MAX_UNPACKED_BYTES, Package, Setting, Symlink, Unit, User, archive,
+    authorized_key, block, cron, download, exists, file, folder, group, line, package, packages,
+    setting, symlink, unit, user,
 };
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
 pub use rendered::Rendered;
@@ -117,6 +120,7 @@ pub use report::{Report, State, StepReport};
 pub use run::{CLEAN_MODE, DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Run};
 pub use secret::{HIDDEN, Secret};
 pub use settled::Settled;
+pub use unpack::Unpack;
 pub use verdict::Verdict;
 /// Makes a function a plan: it sets up the host that it runs on.
 ///

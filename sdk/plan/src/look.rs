@@ -108,6 +108,11 @@ impl<'a> Look<'a> {
             Some(entry) if entry.kind == Kind::Folder => {}
             Some(entry) => return Err(entry.kind.instead_of(&path, "folder")),
         }
+        if let Shadowed::There(node) = self.shadow.at(&path)
+            && matches!(node.body, Body::Unpacked)
+        {
+            return Err(unforeseen(&path));
+        }
         let is_new = matches!(
             self.shadow.at(&path),
             Shadowed::There(node) if matches!(node.body, Body::NewFolder)
@@ -253,6 +258,7 @@ impl<'a> Look<'a> {
     fn entry_at(&self, path: &Path) -> Result<Option<Entry>, Fault> {
         match self.shadow.at(path) {
             Shadowed::Absent => Ok(None),
+            Shadowed::Unforeseen => Err(unforeseen(path)),
             Shadowed::There(node) => match Entry::of_node(node) {
                 None => Err(unforeseen(path)),
                 entry => Ok(entry),
@@ -273,7 +279,7 @@ impl Entry {
             Body::File(content) => (Kind::File, content.bytes().len() as u64),
             Body::Fetched(_) => (Kind::File, 0),
             Body::HostFile(size) => (Kind::File, *size),
-            Body::NewFolder | Body::HostFolder => (Kind::Folder, 0),
+            Body::NewFolder | Body::HostFolder | Body::Unpacked => (Kind::Folder, 0),
             Body::Symlink(_) => (Kind::Symlink, 0),
             Body::Unforeseen => return None,
         };
@@ -358,7 +364,7 @@ fn names_on_host(path: &Path) -> Result<BTreeSet<PathBuf>, Fault> {
 }
 
 fn unforeseen(path: &Path) -> Fault {
-    let message = "a command before it would have made it, and nobody can foresee what";
+    let message = "a step before it would have made it, and nobody can foresee what";
     Fault::of(FaultKind::Unforeseen, message).at(path)
 }
 

@@ -9,11 +9,12 @@ use std::{
 use wxec::{fs as host, module::Digest};
 
 use crate::{
-    action::{Action, Owner, mode_of_new},
+    action::{Action, FOLDER_MODE, Owner, mode_of_new},
     content::Content,
     crash::crash_point,
     fault::{Fault, FaultKind},
     fetch::Fetch,
+    unpack::Unpack,
 };
 
 /// Carries out `action`, which was predicted and found harmless.
@@ -41,6 +42,7 @@ pub(crate) fn perform(action: &Action) -> Result<(), Fault> {
             fs::remove_file(path).map_err(Fault::io("cannot remove it", path))
         }
         Action::Fetch(fetch) => carry_out_fetch(fetch),
+        Action::Unpack(unpack) => carry_out_unpack(unpack),
         Action::Run(command) => command.carry_out().map(drop),
     };
     done.map_err(|fault| action.blamed(fault))
@@ -92,6 +94,55 @@ fn carry_out_fetch(fetch: &Fetch) -> Result<(), Fault> {
         temporary.becomes(path)
     };
     placed().map_err(Fault::io("cannot put it in its place", path))
+}
+
+/// Unpacks an archive beside its place, and moves it there, with the old folder out of the way.
+fn carry_out_unpack(unpack: &Unpack) -> Result<(), Fault> {
+    let place = &unpack.folder;
+    let temporary = Tree::beside(place, "new")?;
+    let old = Tree::beside(place, "old")?;
+    let making = |error| Fault::io("cannot make it", place)(error);
+    fs::create_dir(&temporary.0).map_err(making)?;
+    unpack.into(&temporary.0)?;
+    set_attributes(&temporary.0, FOLDER_MODE, Owner::default()).map_err(making)?;
+    crash_point();
+    match fs::rename(place, &old.0) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(making(error)),
+        _ => {}
+    }
+    crash_point();
+    let moved = host::rename(&temporary.0, place);
+    if moved.is_err() {
+        // The error of the first move is the one to tell.
+        let _ = fs::rename(&old.0, place);
+    }
+    moved.map_err(making)
+}
+
+/// A folder under a temporary name, which is removed in the end if it is there.
+struct Tree(PathBuf);
+
+impl Tree {
+    fn beside(place: &Path, role: &str) -> Result<Self, Fault> {
+        let name = place.file_name().unwrap_or_default();
+        let digest = Digest::of(name.as_encoded_bytes()).to_string();
+        let path = place.with_file_name(format!(".wxec-{}-{role}", &digest[..NAME_DIGITS]));
+        // A run that died may have left it.
+        match host::status(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(path)),
+            Err(error) => Err(Fault::io("cannot look at it", &path)(error)),
+            Ok(_) => remove_tree(&path).map(|()| Self(path)),
+        }
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if host::status(&self.0).is_ok() {
+            // The next run removes what this one cannot.
+            let _ = remove_tree(&self.0);
+        }
+    }
 }
 
 fn make_folder(path: &Path, mode: u32, owner: Owner) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use wxec::module::Digest;
 
 use crate::{
-    action::{Action, Owner, mode_of_new},
+    action::{Action, FILE_MODE, FOLDER_MODE, Owner, mode_of_new},
     command::Command,
     content::Content,
     difference::{Attribute, Difference, Side},
@@ -14,6 +14,7 @@ use crate::{
     fetch::Fetch,
     look::{Entry, Kind, Look, MAX_READ_BYTES},
     shadow::{Body, Node, Shadow},
+    unpack::{NOTE, Unpack},
 };
 
 /// Lets `shadow` have what `action` would leave behind, and returns the differences.
@@ -30,6 +31,15 @@ pub(crate) fn predict(shadow: &mut Shadow, action: &Action) -> Result<Vec<Differ
         path: &path,
     }
     .of(action)?;
+    if let Action::Unpack(unpack) = action {
+        shadow.set(path.clone(), None);
+        let note = Node {
+            body: Body::File(Content::new(unpack.note())),
+            mode: FILE_MODE,
+            owner: Owner::default(),
+        };
+        shadow.set(path.join(NOTE), Some(note));
+    }
     shadow.set(path, node);
     Ok(differences)
 }
@@ -79,6 +89,7 @@ impl Prediction<'_> {
             Action::Remove { .. } => self.remove(),
             Action::RemoveTree { .. } => self.remove_tree(),
             Action::Fetch(fetch) => self.fetch(fetch),
+            Action::Unpack(unpack) => self.unpack(unpack),
             Action::Run(_) => Ok((None, Vec::new())),
         }
     }
@@ -160,6 +171,28 @@ impl Prediction<'_> {
             body: Body::Fetched(fetch.digest),
             mode: checked(fetch.mode, self.path)?,
             owner: fetch.owner,
+        };
+        Ok((Some(node), differences))
+    }
+
+    fn unpack(&self, unpack: &Unpack) -> Result<Predicted, Fault> {
+        self.folder_above()?;
+        let mut differences = Vec::new();
+        let note = match self.before {
+            None => {
+                differences.push(self.kind(Side::Text("folder".into())));
+                None
+            }
+            Some(before) if before.kind == Kind::Folder => self.look.read(self.path.join(NOTE))?,
+            Some(before) => return Err(before.kind.instead_of(self.path, "folder")),
+        };
+        let after = Side::Text(unpack.note());
+        let note = note.map_or(Side::Absent, |note| Side::of_bytes(&note));
+        differences.push(self.differs(Attribute::Named("archive".into()), note, after));
+        let node = Node {
+            body: Body::Unpacked,
+            mode: FOLDER_MODE,
+            owner: Owner::default(),
         };
         Ok((Some(node), differences))
     }

@@ -39,6 +39,8 @@ pub(crate) enum Body {
     File(Content),
     /// A file that would be fetched, with its digest if that is known.
     Fetched(Option<Digest>),
+    /// A folder from an archive, with what nobody can foresee in it.
+    Unpacked,
     /// A file of this size whose content is as on the host.
     HostFile(u64),
     /// A folder that the plan would make: the host's own files do not show in it.
@@ -55,6 +57,8 @@ pub(crate) enum Shadowed<'a> {
     /// The plan would not have changed it: ask the host.
     Host,
     Absent,
+    /// Something or nothing, as an archive has it.
+    Unforeseen,
     There(&'a Node),
 }
 
@@ -75,6 +79,7 @@ impl Shadow {
             None => Shadowed::Host,
             Some(Some(node)) if matches!(node.body, Body::HostFolder) => Shadowed::Host,
             Some(Some(node)) if matches!(node.body, Body::Unforeseen) => Shadowed::There(node),
+            Some(Some(node)) if matches!(node.body, Body::Unpacked) => Shadowed::Unforeseen,
             Some(_) => Shadowed::Absent,
         }
     }

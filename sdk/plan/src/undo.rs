@@ -6,6 +6,7 @@ use crate::{
     prefabs,
     record::{Made, MadeBy},
     run::{CLEAN_MODE, Run},
+    unpack::NOTE,
 };
 
 /// Removes what earlier runs made, the last first, if the run is in the mode for it.
@@ -67,6 +68,12 @@ fn undo(made: &Made, run: &mut Run) -> Result<bool, Fault> {
         Made::AuthorizedKey { path, key } => {
             let key = prefabs::authorized_key("/", key).in_file(path);
             key.absent().ensure(run)
+        }
+        Made::Archive(path) => {
+            if run.look().entry(path.join(NOTE))?.is_none() {
+                return Ok(true);
+            }
+            prefabs::archive("-", path).absent().ensure(run)
         }
         Made::User(name) => prefabs::user(name).absent().ensure(run),
         Made::Group(name) => prefabs::group(name).absent().ensure(run),

@@ -1,6 +1,7 @@
 //! The prefabs of this crate.
 
 mod absent;
+mod archive;
 mod authorized_key;
 mod block;
 mod cron;
@@ -19,6 +20,7 @@ mod user;
 
 pub use self::{
     absent::Absent,
+    archive::{Archive, MAX_UNPACKED_BYTES, archive},
     authorized_key::{AuthorizedKey, authorized_key},
     block::{Block, block},
     cron::{Cron, cron},

@@ -55,6 +55,8 @@ pub enum Made {
         /// The key.
         key: String,
     },
+    /// A folder that an archive was unpacked to.
+    Archive(PathBuf),
     /// An account. Its home stays when it is removed.
     User(String),
     /// A group of accounts.

@@ -1,8 +1,14 @@
 //! Files from elsewhere. `curl` reads those of this machine by `file://`.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use wxec_plan::{FaultKind, Run, State, download, exists, file};
+use wxec::module::Digest;
+use wxec_plan::{Archive, FaultKind, Run, State, archive, download, exists, file};
 
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
@@ -90,4 +96,88 @@ fn what_is_wrong_is_never_visible() {
     assert!(taken.ensure(&mut Run::new()).unwrap().changed);
     fs::write(&from, "another").unwrap();
     assert!(!taken.ensure(&mut Run::new()).unwrap().changed);
+}
+
+/// Packs what a script makes in a folder. Returns the archive and its digest.
+fn packed(place: &Path, name: &str, script: &str) -> (PathBuf, String) {
+    let archive = place.join(name);
+    let script = format!(
+        "set -e; rm -rf src; mkdir src; cd src; {script}; cd ..; tar -czf {name} -C src .; rm -r src"
+    );
+    let status = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(place)
+        .status();
+    assert!(status.unwrap().success());
+    let digest = Digest::of(&fs::read(&archive).unwrap()).to_string();
+    (archive, digest)
+}
+
+#[test]
+fn an_archive_is_unpacked_once_and_replaced_by_another_one() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("app");
+    let script = "mkdir -p app-1/bin; echo 1 >app-1/bin/tool; ln -s bin/tool app-1/tool";
+    let (packed_1, digest_1) = packed(place.path(), "1.tgz", script);
+    let (packed_2, digest_2) = packed(place.path(), "2.tgz", "mkdir a; echo 2 >a/other");
+    let first = archive(&packed_1, &folder).sha256(&digest_1).strip(2);
+
+    let mut preview = Run::preview();
+    assert!(first.ensure(&mut preview).unwrap().changed);
+    file(folder.join("conf")).ensure(&mut preview).unwrap();
+    let states: Vec<_> = preview
+        .report()
+        .steps
+        .iter()
+        .map(|step| &step.state)
+        .collect();
+    assert!(matches!(states[1], State::Unknown { .. }), "{states:?}");
+    assert!(!folder.exists());
+
+    assert!(first.ensure(&mut Run::new()).unwrap().changed);
+    assert_eq!(fs::read_to_string(folder.join("tool")).unwrap(), "1\n");
+    fs::remove_file(&packed_1).unwrap();
+    for mut run in [Run::new(), Run::preview()] {
+        assert!(!first.ensure(&mut run).unwrap().changed);
+    }
+
+    let second = archive(&packed_2, &folder).sha256(&digest_2);
+    assert!(second.ensure(&mut Run::new()).unwrap().changed);
+    assert_eq!(fs::read_to_string(folder.join("a/other")).unwrap(), "2\n");
+    assert!(!folder.join("tool").exists());
+    let mut names: Vec<_> = fs::read_dir(place.path())
+        .unwrap()
+        .map(|it| it.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["2.tgz", "app"]);
+    second.absent().ensure(&mut Run::new()).unwrap();
+    assert!(!folder.exists());
+}
+
+#[test]
+fn archives_that_do_harm_and_folders_of_others_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("app");
+    let refused = |archive: Archive, kind: FaultKind| {
+        let fault = archive.ensure(&mut Run::new()).unwrap_err();
+        assert_eq!(fault.kind, kind, "{fault}");
+        assert!(!folder.join("f").exists());
+        let names = fs::read_dir(place.path()).unwrap();
+        let mut names = names.map(|it| it.unwrap().file_name().into_string().unwrap());
+        assert!(names.all(|name| !name.starts_with('.')), "{fault}");
+    };
+    for script in ["ln -s /etc f", "ln -s ../x f", "mkfifo f"] {
+        let (packed, digest) = packed(place.path(), "bad.tgz", script);
+        refused(archive(packed, &folder).sha256(digest), FaultKind::Refused);
+    }
+    let (packed, digest) = packed(place.path(), "good.tgz", "echo hello >f");
+    let good = || archive(&packed, &folder);
+    refused(good(), FaultKind::Refused);
+    refused(good().sha256(HELLO), FaultKind::Verify);
+    refused(good().sha256(&digest).max_bytes(5), FaultKind::TooLarge);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("theirs"), "").unwrap();
+    refused(good().sha256(&digest), FaultKind::Refused);
+    assert!(folder.join("theirs").exists());
 }
