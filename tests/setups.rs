@@ -277,3 +277,64 @@ fn a_preview_changes_nothing_whatever_its_plan_tries() {
         "{applied:?}"
     );
 }
+
+#[test]
+fn an_account_gets_its_groups_its_key_and_its_job() {
+    let Some(machine) = Debian::boot() else {
+        return;
+    };
+    let address = machine.address();
+    // The hash of a canary.
+    let hash = "$6$salt$CANARYVdaNcSXZ6HJkVfZs3CjCXa.2hPJ7E5Yq6oZkxzRVyqF0";
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPKbWbMkmEpjSbEjQr1vYbE1Y9cHnfkzRd8E2o4o8d1v me";
+    let settings = [
+        "name=mia".to_owned(),
+        r#"groups=["web","ops"]"#.into(),
+        format!("hash={hash}"),
+        format!("key={key}"),
+    ];
+    let words: Vec<_> = settings
+        .iter()
+        .flat_map(|setting| ["--set", setting])
+        .collect();
+    let foreseen = preview(&address, "plans::account", &words);
+    assert_eq!(foreseen.exit_code, Some(0), "{foreseen:?}");
+    assert_eq!(machine.said("id mia 2>/dev/null || echo none"), "none\n");
+
+    let applied = apply(&address, "plans::account", &words);
+    assert_eq!(summary(&applied), "6 steps: 6 changed");
+    assert_eq!(machine.said("id -Gn mia"), "mia web ops\n");
+    assert_eq!(machine.said("stat -c '%U %G %a' /srv/mia"), "mia mia 750\n");
+    assert!(machine.said("getent shadow mia").contains(hash));
+    assert_eq!(
+        machine.said("stat -c '%U %a' /home/mia/.ssh/authorized_keys"),
+        "mia 600\n"
+    );
+    let job = machine.said("cat /etc/cron.d/plans-test");
+    assert!(
+        job.contains("*/5 * * * * mia date +\\%s >>/srv/dates\n"),
+        "{job}"
+    );
+    assert!(!format!("{foreseen:?}{applied:?}").contains("CANARY"));
+    assert_eq!(
+        summary(&apply(&address, "plans::account", &words)),
+        "6 steps: 6 ok"
+    );
+
+    machine.said("usermod --append --groups games mia; usermod --shell /bin/bash mia");
+    let mended = apply(&address, "plans::account", &words);
+    assert_eq!(summary(&mended), "6 steps: 5 ok, 1 changed");
+    assert_eq!(machine.said("id -Gn mia"), "mia games web ops\n");
+
+    let cleaned = apply(
+        &address,
+        "plans::account",
+        &[&words[..], &["--mode", "clean"]].concat(),
+    );
+    assert_eq!(cleaned.exit_code, Some(0), "{cleaned:?}");
+    assert_eq!(machine.said("id mia 2>/dev/null || echo none"), "none\n");
+    assert_eq!(
+        machine.said("ls /etc/cron.d/plans-test 2>/dev/null || ls -d /home/mia"),
+        "/home/mia\n"
+    );
+}

@@ -4,8 +4,8 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use wxec_plan::{
-    Fault, Run, Secret, block, command, file, folder, line, package, packages, plan, setting,
-    symlink, unit,
+    Fault, Run, Secret, authorized_key, block, command, cron, file, folder, group, line, package,
+    packages, plan, setting, symlink, unit, user,
 };
 
 /// A greeting, and the file that it stands in.
@@ -360,4 +360,45 @@ pub fn liar_of_all_trades(run: &mut Run) -> Result<(), Fault> {
             Err(format!("these worked: {}", worked.join(", ")))
         }
     })
+}
+
+/// An account, and what belongs to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// The hash of its password.
+    pub hash: Secret<String>,
+    /// A key that may log in.
+    pub key: String,
+}
+
+/// Makes an account with its groups, a folder, a key and a job.
+#[plan(write = ["/etc/cron.d", "/srv", "/home"], manage = "users", attributes)]
+pub fn account(run: &mut Run, config: &Account) -> Result<(), Fault> {
+    let name = &config.name;
+    for name in &config.groups {
+        group(name).ensure(run)?;
+    }
+    let home = format!("/home/{name}");
+    user(name)
+        .groups(config.groups.clone())
+        .home(&home)
+        .shell("/bin/sh")
+        .password_hash(config.hash.clone())
+        .ensure(run)?;
+    folder(format!("/srv/{name}"))
+        .owned_by(name, name)
+        .mode(0o750)
+        .ensure(run)?;
+    authorized_key(&home, &config.key).ensure(run)?;
+    cron("plans-test")
+        .user(name)
+        .schedule("*/5 * * * *")
+        .command("date +%s >>/srv/dates")
+        .ensure(run)?;
+    Ok(())
 }
