@@ -106,6 +106,7 @@ impl AuthorizedKey {
     fn edit(&self, text: &mut Text) -> Result<(), Fault> {
         let key = self.parsed()?;
         let options = self.options.as_deref();
+        text::check_line(options.unwrap_or_default().as_bytes(), "key's options")?;
         let (line, options) = (
             key.with(options.unwrap_or_default()),
             options.unwrap_or("").trim(),
@@ -369,6 +370,8 @@ mod tests {
             edited(&key().options(""), there).unwrap(),
             "ssh-ed25519 AAAAC3NzaC1lZDI1 laptop of mia\n"
         );
+        let another = format!("command=\"x\n{KEY}\n\"");
+        assert!(edited(&key().options(another), "").is_err());
         let options = r#"command="echo \"a b\"",restrict"#;
         assert_eq!(
             edited(&key().options(options), "").unwrap(),

@@ -1,6 +1,6 @@
 //! Jobs of cron.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     Absent,
@@ -54,7 +54,7 @@ pub struct Cron {
 pub fn cron(name: impl Into<String>) -> Cron {
     Cron {
         name: name.into(),
-        folder: "/etc/cron.d".into(),
+        folder: FOLDER.into(),
         schedule: String::new(),
         user: String::new(),
         command: String::new(),
@@ -149,10 +149,19 @@ impl Cron {
         check_account(&self.user)?;
         let command = escaped(&self.command)?;
         text += &format!("{} {} {command}\n", self.schedule, self.user);
-        // Cron ignores files that others than their owner can write to.
-        Ok(file(self.path()).content(text).mode(0o644))
+        // Cron ignores files that others than their owner can write to, and those there that are not
+        // root's.
+        let file = file(self.path()).content(text).mode(0o644);
+        if self.folder == Path::new(FOLDER) {
+            Ok(file.owner(0, 0))
+        } else {
+            Ok(file)
+        }
     }
 }
+
+/// The folder that cron reads.
+const FOLDER: &str = "/etc/cron.d";
 
 /// Cron ignores files with other names, and says so nowhere.
 fn check_name(name: &str) -> Result<(), Fault> {

@@ -158,6 +158,16 @@ impl User {
             .said
             .iter()
             .map(|(attribute, value)| (&**attribute, value));
+        // An empty hash would let everybody in, and a password that is no hash nobody.
+        let is_hash = |hash: &Secret<String>| hash.expose().starts_with(['$', '!', '*']);
+        if !self.password_hash.as_ref().is_none_or(is_hash) {
+            let message = format!(
+                "the password hash of {} is none: one begins with `$`, or with `!` or `*` to let \
+                 nobody in",
+                self.name
+            );
+            return Err(Fault::of(FaultKind::Refused, message));
+        }
         for (attribute, value) in said.chain(hash) {
             let is_path = matches!(attribute, "home" | "shell");
             if is_path && !value.starts_with('/') {

@@ -162,7 +162,9 @@ fn what_cannot_be_is_refused() {
         user("app").comment("a:b"),
         user("app").shell("/bin/sh\nroot::0:0::/:/bin/sh"),
         user("app").home("--root"),
-        user("app").password_hash("x\nroot:y".to_owned()),
+        user("app").password_hash("$x\nroot:y".to_owned()),
+        user("app").password_hash(String::new()),
+        user("app").password_hash("hunter2".to_owned()),
     ] {
         let fault = wrong.look(&Look::over(&shadow)).unwrap_err();
         assert_eq!(fault.kind, FaultKind::Refused, "{wrong:?}");
