@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 pub use crate::owner::Owner;
-use crate::{command::Command, content::Content, fault::Fault, fetch::Fetch, unpack::Unpack};
+use crate::{
+    checkout::Checkout, command::Command, content::Content, fault::Fault, fetch::Fetch,
+    unpack::Unpack,
+};
 
 /// A primitive change of the host. The library carries it out; a prefab only lists it.
 ///
@@ -71,6 +74,9 @@ pub enum Action {
     /// Unpacks an archive to a folder, in place of one that has come from another archive, which takes
     /// the grant to run `tar`. The prefab [`archive`](crate::archive()) lists it.
     Unpack(Unpack),
+    /// Makes a checkout of git or moves it to another commit, which takes the grant to run `git`. The
+    /// prefab [`git`](crate::git()) lists it.
+    Checkout(Checkout),
     /// Runs a program, which takes the grant to run it. It is no primitive change: how much of it
     /// happens is up to the program.
     Run(Command),
@@ -105,6 +111,7 @@ impl Action {
             | Self::RemoveTree { path } => path,
             Self::Fetch(fetch) => &fetch.path,
             Self::Unpack(unpack) => &unpack.folder,
+            Self::Checkout(checkout) => &checkout.path,
             Self::Run(_) => return None,
         };
         Some(path)

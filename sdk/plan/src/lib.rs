@@ -61,6 +61,8 @@ mod owner;
 mod fetch;
 /// Folders that archives are unpacked to.
 mod unpack;
+/// Checkouts of git.
+mod checkout;
 /// The primitive actions, and the decisions of prefabs.
 mod action;
 /// Predictions in memory.
@@ -98,6 +100,7 @@ pub mod __private;
 
 pub use action::{Action, Change, FILE_MODE, FOLDER_MODE, Owner, SECRET_MODE};
 pub use ask::PackageManager;
+pub use checkout::Checkout;
 pub use command::{Command, command};
 pub use content::Content;
 pub use difference::{Attribute, Difference, MAX_TEXT_BYTES, Side};
@@ -109,10 +112,10 @@ pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};
 pub use order::{Order, PlanFault};
 pub use prefab::{Keep, Prefab};
 pub use prefabs::{
-    Absent, Archive, AuthorizedKey, Block, Cron, Download, Exists, File, Folder, Group, Line,
+    Absent, Archive, AuthorizedKey, Block, Cron, Download, Exists, File, Folder, Git, Group, Line,
     MAX_DOWNLOAD_BYTES, MAX_UNPACKED_BYTES, Package, Setting, Symlink, Unit, User, archive,
-    authorized_key, block, cron, download, exists, file, folder, group, line, package, packages,
-    setting, symlink, unit, user,
+    authorized_key, block, cron, download, exists, file, folder, git, group, line, package,
+    packages, setting, symlink, unit, user,
 };
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
 pub use rendered::Rendered;

@@ -10,11 +10,12 @@ use wxec::{fs as host, module::Digest};
 
 use crate::{
     action::{Action, FOLDER_MODE, Owner, mode_of_new},
+    checkout::Checkout,
     content::Content,
     crash::crash_point,
     fault::{Fault, FaultKind},
     fetch::Fetch,
-    unpack::Unpack,
+    unpack::{Unpack, sync_tree},
 };
 
 /// Carries out `action`, which was predicted and found harmless.
@@ -43,6 +44,7 @@ pub(crate) fn perform(action: &Action) -> Result<(), Fault> {
         }
         Action::Fetch(fetch) => carry_out_fetch(fetch),
         Action::Unpack(unpack) => carry_out_unpack(unpack),
+        Action::Checkout(checkout) => carry_out_checkout(checkout),
         Action::Run(command) => command.carry_out().map(drop),
     };
     done.map_err(|fault| action.blamed(fault))
@@ -117,6 +119,19 @@ fn carry_out_unpack(unpack: &Unpack) -> Result<(), Fault> {
         let _ = fs::rename(&old.0, place);
     }
     moved.map_err(making)
+}
+
+/// Makes a checkout beside its place and moves it there, or moves the one that is there to its commit.
+fn carry_out_checkout(checkout: &Checkout) -> Result<(), Fault> {
+    let place = &checkout.path;
+    if host::status(place.join(".git")).is_ok() {
+        return checkout.update();
+    }
+    let temporary = Tree::beside(place, "new")?;
+    checkout.make(&temporary.0)?;
+    sync_tree(&temporary.0)?;
+    crash_point();
+    host::rename(&temporary.0, place).map_err(Fault::io("cannot make it", place))
 }
 
 /// A folder under a temporary name, which is removed in the end if it is there.

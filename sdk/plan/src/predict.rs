@@ -7,6 +7,7 @@ use wxec::module::Digest;
 
 use crate::{
     action::{Action, FILE_MODE, FOLDER_MODE, Owner, mode_of_new},
+    checkout::Checkout,
     command::Command,
     content::Content,
     difference::{Attribute, Difference, Side},
@@ -31,6 +32,17 @@ pub(crate) fn predict(shadow: &mut Shadow, action: &Action) -> Result<Vec<Differ
         path: &path,
     }
     .of(action)?;
+    if let Action::Checkout(checkout) = action {
+        shadow.set(path.clone(), None);
+        let git = path.join(".git");
+        let head = Node {
+            body: Body::File(Content::new(checkout.foreseen_head())),
+            mode: FILE_MODE,
+            owner: Owner::default(),
+        };
+        shadow.set(git.join("HEAD"), Some(head));
+        shadow.set(git, node.clone());
+    }
     if let Action::Unpack(unpack) = action {
         shadow.set(path.clone(), None);
         let note = Node {
@@ -90,6 +102,7 @@ impl Prediction<'_> {
             Action::RemoveTree { .. } => self.remove_tree(),
             Action::Fetch(fetch) => self.fetch(fetch),
             Action::Unpack(unpack) => self.unpack(unpack),
+            Action::Checkout(checkout) => self.checkout(checkout),
             Action::Run(_) => Ok((None, Vec::new())),
         }
     }
@@ -189,6 +202,27 @@ impl Prediction<'_> {
         let after = Side::Text(unpack.note());
         let note = note.map_or(Side::Absent, |note| Side::of_bytes(&note));
         differences.push(self.differs(Attribute::Named("archive".into()), note, after));
+        let node = Node {
+            body: Body::Unpacked,
+            mode: FOLDER_MODE,
+            owner: Owner::default(),
+        };
+        Ok((Some(node), differences))
+    }
+
+    fn checkout(&self, checkout: &Checkout) -> Result<Predicted, Fault> {
+        self.folder_above()?;
+        let mut differences = Vec::new();
+        match self.before {
+            None => differences.push(self.kind(Side::Text("folder".into()))),
+            Some(before) if before.kind == Kind::Folder => {}
+            Some(before) => return Err(before.kind.instead_of(self.path, "folder")),
+        }
+        let commit = checkout.commit.as_deref();
+        let commit = Side::Text(commit.unwrap_or("some commit").into());
+        let before = self.look.read(self.path.join(".git/HEAD"))?;
+        let before = before.map_or(Side::Absent, |head| Side::of_bytes(head.trim_ascii()));
+        differences.push(self.differs(Attribute::Named("commit".into()), before, commit));
         let node = Node {
             body: Body::Unpacked,
             mode: FOLDER_MODE,

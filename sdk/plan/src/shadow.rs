@@ -39,7 +39,7 @@ pub(crate) enum Body {
     File(Content),
     /// A file that would be fetched, with its digest if that is known.
     Fetched(Option<Digest>),
-    /// A folder from an archive, with what nobody can foresee in it.
+    /// A folder from an archive or a repository, with what nobody can foresee in it.
     Unpacked,
     /// A file of this size whose content is as on the host.
     HostFile(u64),
@@ -57,7 +57,7 @@ pub(crate) enum Shadowed<'a> {
     /// The plan would not have changed it: ask the host.
     Host,
     Absent,
-    /// Something or nothing, as an archive has it.
+    /// Something or nothing, as an archive or a repository has it.
     Unforeseen,
     There(&'a Node),
 }

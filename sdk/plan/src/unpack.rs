@@ -60,7 +60,7 @@ impl Unpack {
         // The files belong to the account that the plan runs as, also if that is root.
         let unpack = tar("-x").args(["-o", "-C", &place, "--strip-components", &strip]);
         unpack.carry_out()?;
-        settle(folder)?;
+        sync_tree(folder)?;
         let note = folder.join(NOTE);
         let written = fs::write(&note, self.note()).and_then(|()| File::open(&note)?.sync_all());
         written.map_err(Fault::io("cannot write it", &note))
@@ -192,7 +192,7 @@ fn turns_back(path: &str) -> bool {
 }
 
 /// Writes all that is in a folder to the disk, and refuses what is neither file, folder nor symlink.
-fn settle(folder: &Path) -> Result<(), Fault> {
+pub(crate) fn sync_tree(folder: &Path) -> Result<(), Fault> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let listing = |error| Fault::io("cannot list it", &folder)(error);

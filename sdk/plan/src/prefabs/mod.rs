@@ -9,6 +9,7 @@ mod download;
 mod exists;
 mod file;
 mod folder;
+mod git;
 mod group;
 mod line;
 mod package;
@@ -28,6 +29,7 @@ pub use self::{
     exists::{Exists, exists},
     file::{File, file},
     folder::{Folder, folder},
+    git::{Git, git},
     group::{Group, group},
     line::{Line, line},
     package::{Package, package, packages},

@@ -8,6 +8,8 @@ mod accounts;
 mod attribute;
 /// Prefabs that boast or err, and programs that change the host meanwhile.
 mod boasters;
+/// Checkouts of git.
+mod checkouts;
 /// Commands: steps with programs of their own.
 mod commands;
 /// Files from elsewhere.
