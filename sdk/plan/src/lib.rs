@@ -113,9 +113,9 @@ pub use order::{Order, PlanFault};
 pub use prefab::{Keep, Prefab};
 pub use prefabs::{
     Absent, Archive, AuthorizedKey, Block, Cron, Download, Exists, File, Folder, Git, Group, Line,
-    MAX_DOWNLOAD_BYTES, MAX_UNPACKED_BYTES, Package, Setting, Symlink, Unit, User, archive,
+    MAX_DOWNLOAD_BYTES, MAX_UNPACKED_BYTES, Package, Pip, Setting, Symlink, Unit, User, archive,
     authorized_key, block, cron, download, exists, file, folder, git, group, line, package,
-    packages, setting, symlink, unit, user,
+    packages, pip, setting, symlink, unit, user,
 };
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
 pub use rendered::Rendered;

@@ -75,6 +75,11 @@ fn undo(made: &Made, run: &mut Run) -> Result<bool, Fault> {
             }
             prefabs::archive("-", path).absent().ensure(run)
         }
+        Made::Venv(path) => prefabs::folder(path).absent().ensure(run),
+        Made::Pip { venv, name } => {
+            let package = prefabs::pip([name]).in_venv(venv);
+            package.absent().ensure(run)
+        }
         Made::User(name) => prefabs::user(name).absent().ensure(run),
         Made::Group(name) => prefabs::group(name).absent().ensure(run),
         Made::Enabled(name) => {

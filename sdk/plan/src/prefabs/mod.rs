@@ -13,6 +13,7 @@ mod git;
 mod group;
 mod line;
 mod package;
+mod pip;
 mod setting;
 mod symlink;
 mod text;
@@ -33,6 +34,7 @@ pub use self::{
     group::{Group, group},
     line::{Line, line},
     package::{Package, package, packages},
+    pip::{Pip, pip},
     setting::{Setting, setting},
     symlink::{Symlink, symlink},
     unit::{Unit, unit},

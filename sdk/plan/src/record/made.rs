@@ -57,6 +57,15 @@ pub enum Made {
     },
     /// A folder that an archive was unpacked to.
     Archive(PathBuf),
+    /// A virtual environment of Python.
+    Venv(PathBuf),
+    /// A package of Python in a virtual environment.
+    Pip {
+        /// The environment.
+        venv: PathBuf,
+        /// The package.
+        name: String,
+    },
     /// An account. Its home stays when it is removed.
     User(String),
     /// A group of accounts.

@@ -16,6 +16,8 @@ mod commands;
 mod downloads;
 /// What the prefabs refuse, and what they leave as it is.
 mod edges;
+/// Packages of Python.
+mod pips;
 /// Previews against what is then done, over random folders.
 mod forecast;
 /// The content of whole trees, to compare.
