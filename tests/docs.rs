@@ -55,6 +55,7 @@ pages! {
     runs_are_recorded_as_described: "docs/history.md",
     hosts_are_selected_as_described: "docs/inventory.md",
     performance_is_measured_as_described: "docs/performance.md",
+    plans_stand_beside_other_tools: "docs/plans-compared.md",
     plans_set_hosts_up_as_described: "docs/plans.md",
     programs_run_as_described: "docs/programs.md",
     other_tools_use_rsh_as_described: "docs/rsh.md",

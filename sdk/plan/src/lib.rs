@@ -24,11 +24,13 @@
 // The macros expand to paths that begin with `::wxec_plan`, also in this crate's own examples.
 extern crate self as wxec_plan;
 
-/// Runs the Rust blocks of docs/plans.md as doctests.
+/// Runs the Rust blocks of the pages about plans as doctests.
 #[cfg(doctest)]
 mod docs {
     #[doc = include_str!("../../../docs/plans.md")]
     mod plans {}
+    #[doc = include_str!("../../../docs/plans-compared.md")]
+    mod compared {}
 }
 
 // From the bottom up: a module uses only those above it in this list.
