@@ -2,7 +2,7 @@
 //!
 //! A plan is a function marked [`#[plan]`](macro@plan) that runs on the host. It says with
 //! *prefabs* how parts of the host should be: [`file()`], [`folder`], [`symlink`], [`line()`],
-//! [`block`], [`setting`], [`package`], [`unit`], [`user`] and others, or
+//! [`block`], [`setting`], [`package`], [`unit()`], [`user`] and others, or
 //! [types of your own](Prefab). What is so already is left alone. A preview says what would change,
 //! and changes nothing.
 //!

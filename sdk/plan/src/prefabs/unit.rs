@@ -18,7 +18,7 @@ use crate::{
     settled::Settled,
 };
 
-/// A unit of systemd. Made by [`unit`].
+/// A unit of systemd. Made by [`unit()`].
 #[derive(Debug, Clone)]
 #[must_use = "it does nothing until a run ensures it"]
 pub struct Unit {
