@@ -108,7 +108,7 @@ impl Work {
         if *action == FileAction::Symlink && target.is_none() {
             return Err(invalid("a symbolic link without a target".into()));
         }
-        if guest.resources.locks.len() >= MAX_LOCKS {
+        if *action == FileAction::Lock && guest.resources.locks.len() >= MAX_LOCKS {
             return Err(invalid("too many files are locked".into()));
         }
         Ok(Self { question, place })

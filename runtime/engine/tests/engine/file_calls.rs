@@ -327,6 +327,22 @@ async fn a_lock_lasts_as_long_as_the_guest_that_took_it() {
     assert_eq!(answers[1].error().kind, "WouldBlock");
     other.try_lock().unwrap();
 
+    // No more than eight at once; other calls go on.
+    other.unlock().unwrap();
+    let names: Vec<_> = (0..9)
+        .map(|name| path(&world, &format!("in/{name}")))
+        .collect();
+    names.iter().for_each(|name| fs::write(name, "").unwrap());
+    let mut steps: Vec<_> = names
+        .iter()
+        .map(|name| file_call(FileAction::Lock, name))
+        .collect();
+    steps.push(file_status(&names[0]));
+    let answers = scripted().run(&steps).await.unwrap();
+    assert!(answers[..8].iter().all(|answer| answer.number == 0));
+    assert_eq!(answers[8].error().kind, "InvalidInput");
+    assert_eq!(answers[9].reply::<FileStatus>().size, 0);
+
     let reads = Scripted::new(Grants::none().read(path(&world, "in")));
     let answers = reads.run(&[lock()]).await.unwrap();
     is_refused(&answers[0], &Need::Write(path(&world, "in/file")));
