@@ -31,6 +31,8 @@ pub struct Fetch {
 
 /// Bytes of a failed program's errors that are told.
 const MAX_TOLD_BYTES: u64 = 2 << 10;
+/// Longest time of a transfer in seconds: a gigabyte at 5 Mbit/s.
+const MAX_TIME_S: &str = "1800";
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -50,6 +52,12 @@ impl Fetch {
     /// if nothing comes for a minute.
     fn programs(&self) -> [Vec<String>; 2] {
         let max_bytes = self.max_bytes.to_string();
+        // No redirection leads out of an encrypted connection.
+        let redirects = if self.url.starts_with("https:") {
+            "=https"
+        } else {
+            "=http,https"
+        };
         let curl = [
             // No settings of the account that the plan runs as.
             "curl",
@@ -65,6 +73,10 @@ impl Fetch {
             "1",
             "--speed-time",
             "60",
+            "--max-time",
+            MAX_TIME_S,
+            "--proto-redir",
+            redirects,
             "--max-filesize",
             &max_bytes,
             "--url",

@@ -151,6 +151,11 @@ fn fields(line: &str) -> Option<(u64, &str)> {
     let mut size = None;
     for place in 0..5 {
         let (field, after) = rest.trim_start_matches(' ').split_once(' ')?;
+        // Numbers of an account and a group: nothing of a name can stand there.
+        let is_number = |c: u8| c.is_ascii_digit() || c == b'/';
+        if place == 1 && !field.bytes().all(is_number) {
+            return None;
+        }
         if place == 2 {
             // Devices have two numbers, and are refused.
             size = Some(field.parse().unwrap_or(0));
@@ -247,6 +252,8 @@ mod tests {
             "p a/fifo",
             "s a/socket",
             "?",
+            // A line break in a name, behind which the rest looks like a line.
+            "- a\n-rw-r--r-- /../../x 3 2026-11-28 17:23 a",
         ] {
             let (kind, path) = path.split_at(1);
             let line = format!("{kind}rw-r--r-- 0/0 3 2026-11-28 17:23{path}\n");
