@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use wxec::here::questions::{DPKG_FORMAT, RPM_FORMAT, UNIT_PROPERTIES};
+use wxec::here::questions::{APK, DPKG, RPM, SYSTEMCTL};
 
 use crate::{
-    command::{Answer, Command, command},
+    command::{Answer, command},
     fault::{Fault, FaultKind},
     item::Attributes,
     look::Look,
@@ -68,17 +68,12 @@ pub(crate) fn unit_item(name: &str) -> String {
 
 /// Asks a question. Returns `None` if the host does not have the program.
 pub(crate) fn ask(fixed: &[&str], names: &[&str]) -> Result<Option<Answer>, Fault> {
-    question(fixed, names).answer()
-}
-
-fn question(fixed: &[&str], names: &[&str]) -> Command {
-    command(fixed.iter().chain(names).copied())
+    command(fixed.iter().chain(names).copied()).answer()
 }
 
 fn installed(names: &[String]) -> Result<(PackageManager, HashMap<String, Attributes>), Fault> {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let dpkg = ["dpkg-query", "--show", "--showformat", DPKG_FORMAT, "--"];
-    if let Some(answer) = ask(&dpkg, &names)? {
+    if let Some(answer) = ask(&DPKG, &names)? {
         // Exit code 1: some of them are not known.
         let found = if matches!(answer.code, Some(0 | 1)) {
             answer.stdout.lines().filter_map(of_dpkg).collect()
@@ -87,13 +82,11 @@ fn installed(names: &[String]) -> Result<(PackageManager, HashMap<String, Attrib
         };
         return Ok((PackageManager::Apt, found));
     }
-    let apk = ["apk", "info", "--installed", "--verbose", "--"];
-    if let Some(answer) = ask(&apk, &names)? {
+    if let Some(answer) = ask(&APK, &names)? {
         let found = names.iter().filter_map(|name| of_apk(name, &answer.stdout));
         return Ok((PackageManager::Apk, found.collect()));
     }
-    let rpm = ["rpm", "--query", "--queryformat", RPM_FORMAT, "--"];
-    if let Some(answer) = ask(&rpm, &names)? {
+    if let Some(answer) = ask(&RPM, &names)? {
         // Busybox has another program of this name, which knows no such options.
         let is_answer = |line: &str| line.contains('\t') || line.ends_with("is not installed");
         if !answer.stdout.is_empty() && answer.stdout.lines().all(is_answer) {
@@ -147,19 +140,11 @@ fn of_rpm(line: &str) -> Option<(String, Attributes)> {
 }
 
 fn read_unit(name: &str) -> Result<Option<Attributes>, Fault> {
-    let show = [
-        "systemctl",
-        "show",
-        "--no-pager",
-        "--property",
-        UNIT_PROPERTIES,
-        "--",
-    ];
     let no_systemd = || {
         let message = "the host has no systemd that runs, so it has no units";
         Fault::of(FaultKind::Unsupported, message)
     };
-    let answer = ask(&show, &[name])?.ok_or_else(no_systemd)?;
+    let answer = ask(&SYSTEMCTL, &[name])?.ok_or_else(no_systemd)?;
     if answer.code != Some(0) {
         let has_no_bus = ["not been booted", "Failed to connect"];
         return Err(

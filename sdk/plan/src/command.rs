@@ -158,6 +158,12 @@ impl Command {
         self
     }
 
+    /// Returns its words and its variables.
+    pub(crate) fn into_words(self) -> (Vec<String>, Vec<(String, String)>) {
+        let words = [vec![self.program], self.arguments].concat();
+        (words, self.environment)
+    }
+
     pub(crate) fn guards(&self) -> (Option<&Path>, Option<Self>) {
         let unless = self.unless.clone().map(command);
         (self.creates.as_deref(), unless)
@@ -217,6 +223,13 @@ impl Command {
                     || "was ended by a signal".into(),
                     |code| format!("failed with exit code {code}"),
                 );
+                // A program may say what it was given.
+                let is_secret = self.input.as_ref().is_some_and(Content::is_secret);
+                if is_secret {
+                    let message =
+                        format!("`{self}` {how}; what it says is hidden, as its input is a secret");
+                    return Err(Fault::of(FaultKind::Command, message));
+                }
                 let said = format!("{}\n{}", answer.stdout.trim(), answer.stderr.trim());
                 let told = last_bytes(said.trim(), MAX_TOLD_BYTES);
                 let colon = if told.is_empty() { "" } else { ": " };
@@ -324,6 +337,17 @@ mod tests {
         let neither = absent.otherwise(command(["nor-this"]));
         let message = neither.carry_out().unwrap_err().message;
         assert!(message.ends_with("no-such-program`, and no `nor-this` either"));
+    }
+
+    #[test]
+    fn what_a_program_says_of_a_secret_is_hidden() {
+        let secret = Content::new("canary").secret();
+        let failed = command(["sh", "-c", "cat; cat >&2; exit 1"]).input(secret);
+        let message = failed.carry_out().unwrap_err().message;
+        assert!(
+            !message.contains("canary") && message.contains("exit code 1"),
+            "{message}"
+        );
     }
 
     #[test]

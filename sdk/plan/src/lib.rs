@@ -119,7 +119,7 @@ pub use prefabs::{
     authorized_key, block, cron, download, exists, file, folder, git, group, line, package,
     packages, pip, setting, symlink, unit, user,
 };
-pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
+pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record, Removal};
 pub use rendered::Rendered;
 pub use report::{Report, State, StepReport};
 pub use run::{CLEAN_MODE, DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Run};

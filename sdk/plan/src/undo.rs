@@ -1,12 +1,15 @@
 //! Removing what plans made.
 
 use crate::{
+    action::{Action, Change},
+    command::command,
     fault::Fault,
-    look::{Entry, Kind},
+    item::{Attributes, Effect},
+    look::{Entry, Kind, Look},
+    prefab::Prefab,
     prefabs,
-    record::{Made, MadeBy},
+    record::{Made, MadeBy, Removal},
     run::{CLEAN_MODE, Run},
-    unpack::NOTE,
 };
 
 /// Removes what earlier runs made, the last first, if the run is in the mode for it.
@@ -64,30 +67,13 @@ fn undo(made: &Made, run: &mut Run) -> Result<bool, Fault> {
             }
             prefabs::folder(path).absent().ensure(run)
         }
-        Made::Package(name) => prefabs::package(name).absent().ensure(run),
-        Made::AuthorizedKey { path, key } => {
-            let key = prefabs::authorized_key("/", key).in_file(path);
-            key.absent().ensure(run)
-        }
-        Made::Archive(path) => {
-            if run.look().entry(path.join(NOTE))?.is_none() {
+        Made::Tree { path, sign } => {
+            if run.look().entry(path.join(sign))?.is_none() {
                 return Ok(true);
             }
-            prefabs::archive("-", path).absent().ensure(run)
+            prefabs::folder(path).absent().ensure(run)
         }
-        Made::Venv(path) => prefabs::folder(path).absent().ensure(run),
-        Made::Pip { venv, name } => {
-            let package = prefabs::pip([name]).in_venv(venv);
-            package.absent().ensure(run)
-        }
-        Made::User(name) => prefabs::user(name).absent().ensure(run),
-        Made::Group(name) => prefabs::group(name).absent().ensure(run),
-        Made::Enabled(name) => {
-            if run.look().unit(name)?.is_none() {
-                return Ok(true);
-            }
-            prefabs::unit(name).disabled().stopped().ensure(run)
-        }
+        Made::Item(removal) => run.ensure(&**removal),
         Made::Line { path, text } => prefabs::line(path, text.clone()).absent().ensure(run),
         Made::Block {
             path,
@@ -112,4 +98,54 @@ fn undo(made: &Made, run: &mut Run) -> Result<bool, Fault> {
         }
     }
     .map(|_| true)
+}
+
+/// A removal is a prefab that wants its item to be absent. So the prefab that made the item is no part
+/// of modules that do not use it.
+impl Prefab for Removal {
+    /// True if it is there.
+    type Seen = bool;
+
+    fn name(&self) -> String {
+        format!("no {}", self.item)
+    }
+
+    fn look(&self, look: &Look<'_>) -> Result<bool, Fault> {
+        let found = look.item(&self.item, || {
+            let is_there = match self.asks.split_first() {
+                Some(_) => command(self.asks.clone())
+                    .answer()?
+                    .is_some_and(|it| it.code == Some(0) && it.stdout.contains(&self.says)),
+                None => {
+                    let program = self.removes.first().and_then(|words| words.first());
+                    program
+                        .map(|program| look.entry(program))
+                        .transpose()?
+                        .flatten()
+                        .is_some()
+                }
+            };
+            Ok(is_there.then(Attributes::new))
+        })?;
+        Ok(found.is_some())
+    }
+
+    fn plan(&self, is_there: &bool) -> Change {
+        let removes = self.removes.iter().rev();
+        let commands = removes.map(|words| {
+            let environment = self.environment.iter();
+            environment.fold(command(words.clone()), |command, (name, value)| {
+                command.env(name, value)
+            })
+        });
+        let removes = commands.reduce(|other, command| command.otherwise(other));
+        let actions = removes.filter(|_| *is_there).map(|removes| {
+            Action::Run(removes.effect(Effect {
+                item: self.item.clone(),
+                before: Some(Attributes::new()),
+                after: None,
+            }))
+        });
+        Change::of(actions)
+    }
 }

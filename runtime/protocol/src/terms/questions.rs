@@ -6,47 +6,48 @@ use super::grants::{ANY, Grants};
 /// The topics that a guest may be granted to ask about.
 pub const TOPICS: [&str; 3] = ["packages", "units", "users"];
 
+/// Asks `dpkg` about packages: a line of name, state and version for each that it knows.
+pub const DPKG: [&str; 5] = [
+    "dpkg-query",
+    "--show",
+    "--showformat",
+    "${Package}\\t${db:Status-Abbrev}\\t${Version}\\n",
+    "--",
+];
+/// Asks `apk` about packages: a line of name and version for each that is installed.
+pub const APK: [&str; 5] = ["apk", "info", "--installed", "--verbose", "--"];
+/// Asks `rpm` about packages: a line of name and version for each that is installed.
+pub const RPM: [&str; 5] = [
+    "rpm",
+    "--query",
+    "--queryformat",
+    "%{NAME}\\t%{VERSION}-%{RELEASE}\\n",
+    "--",
+];
+/// Asks systemd about a unit: a line `NAME=VALUE` for each of these properties.
+pub const SYSTEMCTL: [&str; 6] = [
+    "systemctl",
+    "show",
+    "--no-pager",
+    "--property",
+    "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Type,Result,NRestarts",
+    "--",
+];
+
 /// The questions: for each its topic, and the words of the command that answers.
 ///
 /// A command ends in names, which the guest chooses. No name begins with `-`, so none is taken for an
 /// option, and none has a character that these programs understand as a pattern.
 const QUESTIONS: [(&str, &[&str]); 8] = [
-    (
-        "packages",
-        &["dpkg-query", "--show", "--showformat", DPKG_FORMAT, "--"],
-    ),
-    (
-        "packages",
-        &["apk", "info", "--installed", "--verbose", "--"],
-    ),
-    (
-        "packages",
-        &["rpm", "--query", "--queryformat", RPM_FORMAT, "--"],
-    ),
-    (
-        "units",
-        &[
-            "systemctl",
-            "show",
-            "--no-pager",
-            "--property",
-            UNIT_PROPERTIES,
-            "--",
-        ],
-    ),
+    ("packages", &DPKG),
+    ("packages", &APK),
+    ("packages", &RPM),
+    ("units", &SYSTEMCTL),
     ("users", &["getent", "passwd"]),
     ("users", &["getent", "group"]),
     ("users", &["getent", "shadow"]),
     ("users", &["id", "-Gn"]),
 ];
-
-/// What `dpkg-query` says of each package: a line of its name, its state and its version.
-pub const DPKG_FORMAT: &str = "${Package}\\t${db:Status-Abbrev}\\t${Version}\\n";
-/// What `rpm` says of each package: a line of its name and its version.
-pub const RPM_FORMAT: &str = "%{NAME}\\t%{VERSION}-%{RELEASE}\\n";
-/// The properties of a unit that `systemctl` tells.
-pub const UNIT_PROPERTIES: &str =
-    "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Type,Result,NRestarts";
 
 /// Number of names in one question: as many packages as one transaction has.
 const MAX_NAMES: usize = 1000;
@@ -108,8 +109,7 @@ mod tests {
     #[test]
     fn a_question_has_its_fixed_words_and_names() {
         let packages = Grants::none().ask("packages");
-        let dpkg = ["dpkg-query", "--show", "--showformat", DPKG_FORMAT, "--"];
-        let ask = |names: &[&str]| covers(&packages, &[&dpkg[..], names].concat());
+        let ask = |names: &[&str]| covers(&packages, &[&DPKG[..], names].concat());
         assert!(ask(&["nginx"]) && ask(&["nginx", "libc6:amd64", "g++-12", "a~b"]));
         for names in [
             &[][..],

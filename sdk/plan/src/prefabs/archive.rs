@@ -170,7 +170,10 @@ impl Prefab for Archive {
 
     fn made(&self, seen: &SeenArchive) -> Vec<Made> {
         let makes = *seen == SeenArchive::Free;
-        let made = makes.then(|| Made::Archive(self.folder.clone()));
+        let made = makes.then(|| Made::Tree {
+            path: self.folder.clone(),
+            sign: NOTE.to_owned(),
+        });
         made.into_iter().collect()
     }
 }

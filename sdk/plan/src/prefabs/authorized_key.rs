@@ -336,10 +336,14 @@ impl Prefab for AuthorizedKey {
         if self.is_absent || is_there() == Some(true) {
             return Vec::new();
         }
-        vec![Made::AuthorizedKey {
+        let line = self
+            .parsed()
+            .map(|key| key.with(self.options.as_deref().unwrap_or_default()));
+        let line = line.map(|line| Made::Line {
             path: self.file.clone(),
-            key: self.key.clone(),
-        }]
+            text: line.into_bytes(),
+        });
+        line.into_iter().collect()
     }
 }
 

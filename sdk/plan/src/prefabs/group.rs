@@ -8,7 +8,7 @@ use crate::{
     item::{Attributes, Effect},
     look::Look,
     prefab::Prefab,
-    record::Made,
+    record::{Made, Removal},
     run::Run,
     settled::Settled,
 };
@@ -127,7 +127,19 @@ impl Prefab for Group {
 
     fn made(&self, seen: &Self::Seen) -> Vec<Made> {
         let makes = seen.is_none() && !self.is_absent;
-        let made = makes.then(|| Made::Group(self.name.clone()));
+        let made = makes.then(|| made_group(&self.name));
         made.into_iter().collect()
     }
+}
+
+/// What was made, if a group was.
+pub(super) fn made_group(name: &str) -> Made {
+    Made::Item(Box::new(Removal {
+        item: group_item(name),
+        asks: ["getent", "group", name].map(str::to_owned).into(),
+        removes: ["groupdel", "delgroup"]
+            .map(|program| vec![program.into(), name.into()])
+            .into(),
+        ..Removal::default()
+    }))
 }

@@ -1,6 +1,7 @@
 //! Packages of the host's package manager.
 
 use serde::Serialize;
+use wxec::here::questions::{APK, DPKG, RPM};
 
 use crate::{
     action::{Action, Change},
@@ -10,7 +11,7 @@ use crate::{
     item::{Attributes, Effect},
     look::Look,
     prefab::Prefab,
-    record::Made,
+    record::{Made, Removal},
     run::Run,
     settled::Settled,
 };
@@ -135,13 +136,15 @@ impl Package {
     }
 
     fn transaction(&self, manager: PackageManager, names: &[&SeenPackage]) -> Command {
-        let words: &[&str] = match (manager, self.is_absent) {
-            (PackageManager::Apt, false) => &["apt-get", "install", "--yes", "--allow-downgrades"],
-            (PackageManager::Apt, true) => &["apt-get", "remove", "--yes"],
-            (PackageManager::Apk, false) => &["apk", "add"],
-            (PackageManager::Apk, true) => &["apk", "del"],
-            (PackageManager::Dnf, false) => &["dnf", "install", "--assumeyes"],
-            (PackageManager::Dnf, true) => &["dnf", "remove", "--assumeyes"],
+        let is_pinned = self.version.is_some();
+        let words: &[&str] = match manager {
+            _ if self.is_absent => removal(manager),
+            PackageManager::Apt if is_pinned => {
+                &["apt-get", "install", "--yes", "--allow-downgrades"]
+            }
+            PackageManager::Apt => &["apt-get", "install", "--yes"],
+            PackageManager::Apk => &["apk", "add"],
+            PackageManager::Dnf => &["dnf", "install", "--assumeyes"],
         };
         let pinned = |name: &str| match (&self.version, manager) {
             (Some(version), _) if self.is_absent || version.is_empty() => name.to_owned(),
@@ -167,9 +170,6 @@ impl Package {
 
     fn refused(&self, seen: &SeenPackages) -> Option<Fault> {
         let refused = |message: String| Some(Fault::of(FaultKind::Refused, message));
-        if let Some(wrong) = self.names.iter().find(|name| !is_name(name)) {
-            return refused(format!("{wrong:?} is no name of a package"));
-        }
         for SeenPackage { name, found } in &seen.packages {
             let has = |attribute| found.as_ref().is_some_and(|is| is.contains_key(attribute));
             if has("state") && !self.repairs {
@@ -188,6 +188,39 @@ impl Package {
 
 /// The version that a preview foresees, where none is said.
 const UNFORESEEN: &str = "some version";
+
+/// The command that removes packages, without their names.
+fn removal(manager: PackageManager) -> &'static [&'static str] {
+    match manager {
+        PackageManager::Apt => &["apt-get", "remove", "--yes"],
+        PackageManager::Apk => &["apk", "del"],
+        PackageManager::Dnf => &["dnf", "remove", "--assumeyes"],
+    }
+}
+
+/// What was made, if a package was installed.
+fn made_package(manager: PackageManager, name: &str) -> Made {
+    let (asks, says) = match manager {
+        // The state of one that is wholly installed.
+        PackageManager::Apt => (DPKG, "i \t"),
+        PackageManager::Apk => (APK, ""),
+        PackageManager::Dnf => (RPM, ""),
+    };
+    let removal = with_settings(manager, command(removal(manager).iter().copied()));
+    let (words, environment) = removal.args(["--", name]).into_words();
+    Made::Item(Box::new(Removal {
+        item: package_item(name),
+        asks: asks
+            .iter()
+            .copied()
+            .chain([name])
+            .map(str::to_owned)
+            .collect(),
+        says: says.into(),
+        removes: vec![words],
+        environment,
+    }))
+}
 
 /// Adds what makes a package manager ask nothing, and wait for others.
 fn with_settings(manager: PackageManager, command: Command) -> Command {
@@ -255,8 +288,12 @@ impl Prefab for Package {
     }
 
     fn look(&self, look: &Look<'_>) -> Result<SeenPackages, Fault> {
-        if let Some(wrong) = self.names.iter().find(|name| !is_name(name)) {
-            let message = format!("{wrong:?} is no name of a package");
+        let wrong = self.names.iter().find(|name| !is_name(name));
+        if wrong.is_some() || self.names.is_empty() {
+            let message = wrong.map_or_else(
+                || "no package is named".to_owned(),
+                |wrong| format!("{wrong:?} is no name of a package"),
+            );
             return Err(Fault::of(FaultKind::Refused, message));
         }
         let (manager, mut found) = look.packages(&self.names)?;
@@ -318,7 +355,7 @@ impl Prefab for Package {
         let packages = seen.packages.iter();
         let missing = packages.filter(|package| package.found.is_none() && !self.is_absent);
         missing
-            .map(|package| Made::Package(package.name.clone()))
+            .map(|package| made_package(seen.manager, &package.name))
             .collect()
     }
 }

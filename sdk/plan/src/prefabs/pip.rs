@@ -11,7 +11,7 @@ use crate::{
     item::{Attributes, Effect},
     look::Look,
     prefab::Prefab,
-    record::Made,
+    record::{Made, Removal},
     run::Run,
     settled::Settled,
 };
@@ -271,12 +271,18 @@ impl Prefab for Pip {
             return Vec::new();
         };
         if !is_there {
-            return vec![Made::Venv(venv)];
+            let (path, sign) = (venv, "pyvenv.cfg".to_owned());
+            return vec![Made::Tree { path, sign }];
         }
         let missing = packages.iter().filter(|package| package.version.is_none());
-        let made = |package: &SeenPip| Made::Pip {
-            venv: venv.clone(),
-            name: package.name.clone(),
+        let pip = venv.join("bin/pip").display().to_string();
+        let made = |package: &SeenPip| {
+            let words = [&*pip, "uninstall", "--yes", "--", &package.name];
+            Made::Item(Box::new(Removal {
+                item: format!("{} in {}", package.name, venv_item(&venv)),
+                removes: vec![words.map(str::to_owned).into()],
+                ..Removal::default()
+            }))
         };
         missing.map(made).collect()
     }

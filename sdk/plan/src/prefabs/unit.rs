@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wxec::here::questions::SYSTEMCTL;
+
 use crate::{
     action::{Action, Change},
     ask::unit_item,
@@ -13,7 +15,7 @@ use crate::{
     item::{Attributes, Effect},
     look::Look,
     prefab::Prefab,
-    record::Made,
+    record::{Made, Removal},
     run::Run,
     settled::Settled,
 };
@@ -214,6 +216,18 @@ impl Unit {
         }
     }
 
+    /// What was made, if it was enabled: it is stopped and disabled again.
+    fn removal(&self) -> Made {
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect();
+        Made::Item(Box::new(Removal {
+            item: format!("enabled {}", unit_item(&self.name)),
+            asks: words(&[&SYSTEMCTL[..], &[&*self.name]].concat()),
+            says: "UnitFileState=enabled".into(),
+            removes: vec![words(&["systemctl", "disable", "--now", "--", &self.name])],
+            environment: Vec::new(),
+        }))
+    }
+
     /// A fault with the last words of the unit.
     fn down(&self, how: &str) -> Fault {
         let status = command([
@@ -333,9 +347,6 @@ impl Prefab for Unit {
     fn made(&self, seen: &Self::Seen) -> Vec<Made> {
         let was_enabled = is(seen.as_ref(), "enabled", "enabled");
         let enables = self.is_enabled == Some(true) && !was_enabled;
-        enables
-            .then(|| Made::Enabled(self.name.clone()))
-            .into_iter()
-            .collect()
+        enables.then(|| self.removal()).into_iter().collect()
     }
 }

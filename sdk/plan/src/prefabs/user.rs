@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 use serde::Serialize;
 
 use super::group::group;
+use super::group::made_group;
 use crate::{
     accounts::{check_account, user_item},
     action::{Action, Change},
@@ -14,7 +15,7 @@ use crate::{
     item::{Attributes, Effect, SECRET_ATTRIBUTE},
     look::Look,
     prefab::Prefab,
-    record::Made,
+    record::{Made, Removal},
     run::Run,
     secret::Secret,
     settled::Settled,
@@ -472,14 +473,21 @@ impl Prefab for User {
         if seen.all.is_some() || self.is_absent {
             return Vec::new();
         }
-        let group = seen
-            .makes_group(self)
-            .then(|| Made::Group(self.name.clone()));
-        group
-            .into_iter()
-            .chain([Made::User(self.name.clone())])
-            .collect()
+        let group = seen.makes_group(self).then(|| made_group(&self.name));
+        group.into_iter().chain([made_user(&self.name)]).collect()
     }
+}
+
+/// What was made, if a user was. The home stays when the user is removed.
+fn made_user(name: &str) -> Made {
+    Made::Item(Box::new(Removal {
+        item: user_item(name),
+        asks: ["getent", "passwd", name].map(str::to_owned).into(),
+        removes: ["userdel", "deluser"]
+            .map(|program| vec![program.into(), name.into()])
+            .into(),
+        ..Removal::default()
+    }))
 }
 
 #[cfg(test)]

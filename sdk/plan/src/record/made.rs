@@ -44,32 +44,31 @@ pub enum Made {
         /// What stands between it and its value.
         separator: String,
     },
-    /// A package that was installed.
-    Package(String),
-    /// A unit that was enabled.
-    Enabled(String),
-    /// A key that may log in by ssh.
-    AuthorizedKey {
-        /// The file.
+    /// A folder with all that is in it, such as one that an archive was unpacked to.
+    Tree {
+        /// The folder.
         path: PathBuf,
-        /// The key.
-        key: String,
+        /// A file in it, by which it is known: a folder without one is another folder.
+        sign: String,
     },
-    /// A folder that an archive was unpacked to.
-    Archive(PathBuf),
-    /// A virtual environment of Python.
-    Venv(PathBuf),
-    /// A package of Python in a virtual environment.
-    Pip {
-        /// The environment.
-        venv: PathBuf,
-        /// The package.
-        name: String,
-    },
-    /// An account. Its home stays when it is removed.
-    User(String),
-    /// A group of accounts.
-    Group(String),
+    /// An item that a command removes again, such as a package.
+    Item(Box<Removal>),
+}
+
+/// The way to remove an item again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// The item, such as `package nginx`.
+    pub item: String,
+    /// The question whether it is there: a program with its arguments, which exits with 0 then. Without
+    /// one, it is there as long as the host has the program that removes it.
+    pub asks: Vec<String>,
+    /// A part of the answer if it is there.
+    pub says: String,
+    /// The commands that remove it. The first one is run whose program the host has.
+    pub removes: Vec<Vec<String>>,
+    /// The variables of these commands.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Made {

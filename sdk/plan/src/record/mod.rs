@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wxec::module::Digest;
 
-pub use self::made::Made;
+pub use self::made::{Made, Removal};
 pub(crate) use self::recorder::{Opening, Recorder};
 
 /// The record of a plan, as a host keeps it.
