@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use wxec::{Host, Limits, fleet::FLEET_TIMEOUT};
+use wxec_plan::PLAN_TIMEOUT;
 
 use crate::base::quantity;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitArgs {
-    /// End the guest when it has run for this long [default: none; on several hosts 60s]
+    /// End the guest when it has run for this long [default: none; on several hosts 60s; a plan 1h]
     #[arg(long, value_name = "TIME", value_parser = quantity::duration, display_order = 20)]
     timeout: Option<Duration>,
     /// Limit the guest's memory [default: 256MiB]
@@ -32,7 +33,15 @@ impl LimitArgs {
     /// Returns the limits on `host`: those typed, else those that the inventory has for it, else
     /// the usual ones, which depend on whether there are `several` hosts.
     pub(crate) fn limits(&self, host: &Host, several: bool) -> Limits {
-        let own = of_host(host, several);
+        self.over(of_host(host, several))
+    }
+
+    /// Returns the limits of a plan on `host`.
+    pub(crate) fn of_plan(&self, host: &Host) -> Limits {
+        self.over(with_deadline(host, Some(PLAN_TIMEOUT)))
+    }
+
+    fn over(&self, own: Limits) -> Limits {
         Limits {
             memory_bytes: self.memory.unwrap_or(own.memory_bytes),
             deadline_ms: self.timeout.map(milliseconds).or(own.deadline_ms),
@@ -47,10 +56,14 @@ impl LimitArgs {
 /// Returns the limits that the inventory has for `host`, else the usual ones: one stuck host must
 /// not hold up `several`.
 pub(crate) fn of_host(host: &Host, several: bool) -> Limits {
+    with_deadline(host, several.then_some(FLEET_TIMEOUT))
+}
+
+/// Returns the limits that the inventory has for `host`, with the usual deadline if it has none.
+fn with_deadline(host: &Host, usual: Option<Duration>) -> Limits {
     let own = host.limits().cloned().unwrap_or_default();
-    let usual = several.then(|| milliseconds(FLEET_TIMEOUT));
     Limits {
-        deadline_ms: own.deadline_ms.or(usual),
+        deadline_ms: own.deadline_ms.or_else(|| usual.map(milliseconds)),
         ..own
     }
 }

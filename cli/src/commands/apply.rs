@@ -257,7 +257,7 @@ impl<'a> Prepared<'a> {
         let hosts = settings.hosts.iter().map(|(host, _)| host.clone());
         let mut chosen = args.rollout.chosen(hosts.collect())?;
         for host in &mut chosen.hosts {
-            *host = host.with_limits(args.limits.limits(host, chosen.several));
+            *host = host.with_limits(args.limits.of_plan(host));
         }
         let first = settings.hosts.first();
         Ok(Self {

@@ -130,10 +130,11 @@ impl Task {
     fn planned(&self) -> TokenStream {
         let krate = &self.krate;
         match &self.plan {
-            Some(Plan { order, .. }) => quote! {
+            Some(Plan { order, timeout, .. }) => quote! {
                 ::core::option::Option::Some(#krate::__private::Planned {
                     preview: #order.preview,
                     record: #order.record,
+                    timeout: ::core::option::Option::Some(#timeout),
                 })
             },
             None => quote!(::core::option::Option::None),

@@ -12,7 +12,7 @@ use crate::{
     signature::{Parameter, Passing, Returns, Task, doc, free_function, made_doc, parameter},
     surroundings::Surroundings,
     types::bare,
-    wants::{Attribute, Wants, texts, topics_in},
+    wants::{Attribute, Wants, topics_of},
     words::add_words,
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) templates: Vec<String>,
     /// In the stub: what is done to the order before it is sent.
     pub(crate) prepared: TokenStream,
+    /// In the stub: the time that the call may take.
+    pub(crate) timeout: TokenStream,
 }
 
 /// A function marked `#[plan]`.
@@ -75,12 +77,8 @@ impl PlanFunction {
         let (mut modes, mut roles) = (Vec::new(), Vec::new());
         let (mut templates, mut managed) = (Vec::new(), Vec::new());
         let own = |key: &Meta, complaints: &mut Complaints| {
-            if let Meta::NameValue(pair) = key
-                && key.path().is_ident("manage")
-            {
-                let topics = texts(&pair.value, "manage", complaints);
-                let topics = topics.iter().flat_map(|text| topics_in(text, complaints));
-                managed.extend(topics.collect::<Vec<_>>());
+            if key.path().is_ident("manage") {
+                managed.extend(topics_of(key, "manage", complaints));
                 return true;
             }
             let (name, list) = match () {
@@ -193,6 +191,7 @@ impl PlanFunction {
                 modes: self.modes,
                 roles: self.roles,
                 prepared: prepared(krate, &ident, &self.templates),
+                timeout: quote!(#krate::PLAN_TIMEOUT),
                 order: ident,
                 called,
                 templates: self.templates,

@@ -594,6 +594,7 @@ mod tests {
                 called: quote!(f),
                 templates: Vec::new(),
                 prepared: TokenStream::new(),
+                timeout: TokenStream::new(),
             });
             let expected = Function {
                 path: String::new(),
@@ -627,6 +628,7 @@ mod tests {
             called: quote!(f),
             templates: vec!["a.j2".into(), "b/c.j2".into()],
             prepared: TokenStream::new(),
+            timeout: TokenStream::new(),
         });
         // What rustc makes of the file: a text with a long head.
         let bytes = function(&task).into_iter().map(|part| match part {

@@ -13,6 +13,8 @@ const KEYS: [&str; 7] = ["read", "write", "run", "env", "net", "host", "ask"];
 
 /// The key of topics, of which a text may have several.
 const ASK: &str = "ask";
+/// The key of programs.
+const RUN: &str = "run";
 
 /// The topics, as in `wxec_protocol::questions`, each with the programs that change what it is about.
 const TOPICS: [(&str, &[&str]); 3] = [
@@ -102,10 +104,16 @@ impl Wants {
     /// change it.
     pub(crate) fn manage(&mut self, topic: &LitStr) {
         let programs = TOPICS.iter().find(|(known, _)| *known == topic.value());
-        let [.., run, _, _, _, ask] = &mut self.named;
-        ask.push(topic.clone());
         let programs = programs.into_iter().flat_map(|(_, programs)| *programs);
-        run.extend(programs.map(|program| LitStr::new(program, topic.span())));
+        let programs = programs.map(|program| LitStr::new(program, topic.span()));
+        self.list(RUN).extend(programs);
+        self.list(ASK).push(topic.clone());
+    }
+
+    /// The names of a key.
+    fn list(&mut self, key: &str) -> &mut Vec<LitStr> {
+        let index = KEYS.iter().position(|known| *known == key);
+        &mut self.named[index.expect("it is one of the keys")]
     }
 
     fn add(&mut self, attribute: &Attribute, key: &Meta, complaints: &mut Complaints) {
@@ -134,21 +142,12 @@ impl Wants {
             let wrong = format!("`#[{attribute}]` has no key `{name}`");
             return complaints.add(key, &wrong, &help);
         };
-        match key {
-            Meta::NameValue(pair) if name == ASK => {
-                let topics = texts(&pair.value, &name, complaints);
-                let topics = topics.iter().flat_map(|text| topics_in(text, complaints));
-                self.named[index].extend(topics.collect::<Vec<_>>());
-            }
-            Meta::NameValue(pair) => {
-                self.named[index].extend(texts(&pair.value, &name, complaints))
-            }
-            _ => complaints.add(
-                key,
-                &format!("`{name}` has to name something"),
-                &how_to_write(&name),
-            ),
-        }
+        let named = if name == ASK {
+            topics_of(key, ASK, complaints)
+        } else {
+            texts_of(key, &name, complaints)
+        };
+        self.named[index].extend(named);
     }
 }
 
@@ -179,7 +178,7 @@ fn krate_path(attribute: &Attribute, key: &Meta, complaints: &mut Complaints) ->
 }
 
 /// Returns one text, or each of a list of texts.
-pub(crate) fn texts(value: &Expr, key: &str, complaints: &mut Complaints) -> Vec<LitStr> {
+fn texts(value: &Expr, key: &str, complaints: &mut Complaints) -> Vec<LitStr> {
     match bare(value) {
         Expr::Array(list) if list.elems.is_empty() => {
             complaints.add(
@@ -222,9 +221,31 @@ fn text(value: &Expr, key: &str, complaints: &mut Complaints) -> Option<LitStr> 
     }
 }
 
+/// Returns the texts that a key names.
+pub(crate) fn texts_of(key: &Meta, name: &str, complaints: &mut Complaints) -> Vec<LitStr> {
+    match key {
+        Meta::NameValue(pair) => texts(&pair.value, name, complaints),
+        _ => {
+            let wrong = format!("`{name}` has to name something");
+            complaints.add(key, &wrong, &how_to_write(name));
+            Vec::new()
+        }
+    }
+}
+
+/// Returns the topics that a key names.
+pub(crate) fn topics_of(key: &Meta, name: &str, complaints: &mut Complaints) -> Vec<LitStr> {
+    let texts = texts_of(key, name, complaints);
+    let topics = texts.iter().flat_map(|text| topics_in(text, complaints));
+    topics.collect()
+}
+
 /// Returns each topic of a text.
-pub(crate) fn topics_in(text: &LitStr, complaints: &mut Complaints) -> Vec<LitStr> {
+fn topics_in(text: &LitStr, complaints: &mut Complaints) -> Vec<LitStr> {
     let mut topics = Vec::new();
+    if text.value().trim().is_empty() {
+        complaints.add(text, "an empty text names nothing", "leave it away");
+    }
     for word in text.value().split_whitespace() {
         if TOPICS.iter().any(|(topic, _)| *topic == word) {
             topics.push(LitStr::new(word, text.span()));
@@ -237,7 +258,7 @@ pub(crate) fn topics_in(text: &LitStr, complaints: &mut Complaints) -> Vec<LitSt
     topics
 }
 
-pub(crate) fn how_to_write(key: &str) -> String {
+fn how_to_write(key: &str) -> String {
     format!("write `{key} = \"…\"`, or `{key} = [\"…\", \"…\"]`")
 }
 
@@ -246,5 +267,18 @@ fn bare(value: &Expr) -> &Expr {
     match value {
         Expr::Group(group) => bare(&group.expr),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TOPICS;
+
+    #[test]
+    fn the_topics_are_those_that_agents_know() {
+        assert_eq!(
+            TOPICS.map(|(topic, _)| topic),
+            wxec_protocol::questions::TOPICS
+        );
     }
 }

@@ -2,10 +2,7 @@
 
 use syn::{LitStr, Meta};
 
-use crate::{
-    complaints::Complaints,
-    wants::{how_to_write, texts},
-};
+use crate::{complaints::Complaints, wants::texts_of};
 
 /// Adds the words of a key such as `modes = "install clean"`.
 pub(crate) fn add_words(
@@ -14,11 +11,7 @@ pub(crate) fn add_words(
     list: &mut Vec<String>,
     complaints: &mut Complaints,
 ) {
-    let Meta::NameValue(pair) = key else {
-        let wrong = format!("`{name}` has to name something");
-        return complaints.add(key, &wrong, &how_to_write(name));
-    };
-    for text in texts(&pair.value, name, complaints) {
+    for text in texts_of(key, name, complaints) {
         for word in text.value().split_whitespace() {
             let added = check_word(word, name, list);
             match added {

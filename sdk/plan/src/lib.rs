@@ -111,7 +111,7 @@ pub use fetch::Fetch;
 pub use foreseen::Foreseen;
 pub use item::{Attributes, Effect};
 pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};
-pub use order::{Order, PlanFault};
+pub use order::{Order, PLAN_TIMEOUT, PlanFault};
 pub use prefab::{Keep, Prefab};
 pub use prefabs::{
     Absent, Archive, AuthorizedKey, Block, Cron, Download, Exists, File, Folder, Git, Group, Line,

@@ -20,6 +20,11 @@ use crate::{
     undo,
 };
 
+/// Time that a plan may take on a host, unless its caller says otherwise: an upgrade of a whole system,
+/// behind another one whose lock is waited for. The end of a plan may interrupt a package manager, so it
+/// is later than that of other calls on many hosts.
+pub const PLAN_TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// An order to take the steps of a plan: the argument of its task.
 ///
 /// ```

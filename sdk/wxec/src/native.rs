@@ -174,7 +174,8 @@ pub mod fs {
 pub mod here {
     pub use wxec_protocol::{Distro, Facts, abi::HostError, questions};
 
-    /// Returns the folder of the record that a task may keep on its host. A program has none.
+    /// Returns the path at which a task finds the folder of its record, if it was granted one. A
+    /// program has none.
     pub fn record_folder() -> Option<&'static std::path::Path> {
         None
     }

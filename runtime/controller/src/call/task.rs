@@ -1,6 +1,6 @@
 //! A call before it has a host: the function, its arguments and its options.
 
-use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ciborium::Value as Item;
@@ -44,6 +44,8 @@ pub struct Planned {
     pub preview: bool,
     /// True if the plan keeps a record on its host.
     pub record: bool,
+    /// Time that the call may take, unless its caller says otherwise.
+    pub timeout: Option<Duration>,
 }
 
 /// A function to call and its arguments, but no host yet.
@@ -247,6 +249,7 @@ impl Planned {
         Self {
             preview: says("preview") == Some(Item::Bool(true)),
             record: says("record") != Some(Item::Bool(false)),
+            timeout: None,
         }
     }
 
@@ -257,6 +260,9 @@ impl Planned {
         }
         if self.preview {
             options = options.preview();
+        }
+        if let Some(timeout) = self.timeout {
+            options = options.timeout(timeout);
         }
         options
     }

@@ -6,7 +6,7 @@ pub use wxec_protocol::{Distro, Facts, abi::HostError, questions};
 
 use super::{ask, imports};
 
-/// Returns the folder of the record that the task may keep on its host, if it was granted one.
+/// Returns the path at which a task finds the folder of its record. It may use it if it was granted one.
 pub fn record_folder() -> Option<&'static Path> {
     Some(Path::new(wxec_protocol::RECORD_FOLDER))
 }

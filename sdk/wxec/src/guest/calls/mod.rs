@@ -103,6 +103,8 @@ pub struct Planned {
     pub preview: bool,
     /// True if the plan keeps a record on its host.
     pub record: bool,
+    /// Time that the call may take.
+    pub timeout: Option<std::time::Duration>,
 }
 
 /// Expands to `()`: a task that a module calls was compiled with the module.
