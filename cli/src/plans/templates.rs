@@ -1,13 +1,12 @@
 //! Templates of a plan: those of its module, and those that an operator has put in their place.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, File},
     io::{self, Read},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use wxec::module::Plan;
+use wxec::{inventory::distrusted, module::Plan};
 use wxec_plan::config::{Template, Templates};
 
 use crate::output::command_error::CommandError;
@@ -84,12 +83,11 @@ fn file(path: &Path, is_found: bool) -> io::Result<Option<String>> {
         Err(error) => return Err(error),
         // A pipe would never end.
         Ok(found) if !found.is_file() => return Err(io::Error::other("it is no regular file")),
-        Ok(found) if is_found && is_of_others(&found) => {
-            let message = "another account may have written it; name its folder with --templates if \
-                           it is to be used";
-            return Err(io::Error::other(message));
-        }
         Ok(_) => {}
+    }
+    if is_found && let Some(reason) = distrusted(path)? {
+        let message = format!("it {reason}; name its folder with --templates if it is to be used");
+        return Err(io::Error::other(message));
     }
     let mut text = String::new();
     File::open(path)?
@@ -101,16 +99,6 @@ fn file(path: &Path, is_found: bool) -> io::Result<Option<String>> {
     }
     Ok(Some(text))
 }
-
-/// Returns true if the file belongs to another account than this one and root, or if every account
-/// can write it.
-fn is_of_others(file: &Metadata) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    (file.uid() != own && file.uid() != 0) || file.mode() & WRITABLE_BY_ALL != 0
-}
-
-/// The bit of a file's mode by which all may write.
-const WRITABLE_BY_ALL: u32 = 0o002;
 
 fn is_absence(error: &io::Error) -> bool {
     matches!(
@@ -181,6 +169,9 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         assert_eq!(file(&path, false).unwrap().as_deref(), Some("text"));
         let refused = file(&path, true).unwrap_err().to_string();
-        assert!(refused.starts_with("another account may"), "{refused}");
+        assert!(
+            refused.starts_with("it can be written by every"),
+            "{refused}"
+        );
     }
 }

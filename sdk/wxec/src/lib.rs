@@ -413,7 +413,7 @@ pub mod inventory {
         wxec_fleet::inventory {
             types: Connecting Inventory InventoryError InventoryHost Layer Problem Selection Setting
                 TargetError;
-            functions: needs_inventory outside_brackets parse_duration parse_size split_outside_brackets;
+            functions: distrusted needs_inventory outside_brackets parse_duration parse_size split_outside_brackets;
             constants: ;
         }
     }

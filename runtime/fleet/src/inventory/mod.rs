@@ -33,6 +33,7 @@ pub use layers::{Layer, Setting};
 pub use quantity::{parse_duration, parse_size};
 pub use resolve::InventoryHost;
 pub use selection::{Connecting, Selection};
+pub use source::distrusted;
 use wxec_controller::Operation;
 
 use self::{node::Node, source::Source};

@@ -67,14 +67,8 @@ pub(super) fn read_found(file: &Path) -> Result<Source, InventoryError> {
     let unreadable = |error| InventoryError::whole(file, format!("cannot be read: {error}"));
     let link = fs::symlink_metadata(file).map_err(unreadable)?;
     let (bytes, metadata) = read(file).map_err(unreadable)?;
-    let own = geteuid().as_raw();
-    for owner in [link.uid(), metadata.uid()] {
-        if owner != own && owner != 0 {
-            return Err(refused(format!("belongs to another account ({owner})")));
-        }
-    }
-    if metadata.mode() & WRITABLE_BY_ALL != 0 {
-        return Err(refused("can be written by every account".into()));
+    if let Some(reason) = reason_to_distrust(&link, &metadata) {
+        return Err(refused(reason));
     }
     if is_program(&bytes, &metadata) {
         return Err(refused(
@@ -82,6 +76,31 @@ pub(super) fn read_found(file: &Path) -> Result<Source, InventoryError> {
         ));
     }
     text(file, bytes)
+}
+
+/// Returns the reason why a file that was found, and not named, is not to be read, if there is one:
+/// another account may have written it.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("found");
+/// std::fs::write(&file, "")?;
+/// assert_eq!(wxec_fleet::inventory::distrusted(&file)?, None);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn distrusted(file: &Path) -> io::Result<Option<String>> {
+    let (link, metadata) = (fs::symlink_metadata(file)?, fs::metadata(file)?);
+    Ok(reason_to_distrust(&link, &metadata))
+}
+
+fn reason_to_distrust(link: &Metadata, file: &Metadata) -> Option<String> {
+    let own = geteuid().as_raw();
+    let mut owners = [link.uid(), file.uid()].into_iter();
+    if let Some(owner) = owners.find(|owner| *owner != own && *owner != 0) {
+        return Some(format!("belongs to another account ({owner})"));
+    }
+    let all_may_write = file.mode() & WRITABLE_BY_ALL != 0;
+    all_may_write.then(|| "can be written by every account".into())
 }
 
 /// Reads a file that was named, or runs it if it is a program.
