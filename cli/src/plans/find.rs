@@ -28,7 +28,10 @@ pub(crate) fn check_mode(plan: &Plan, mode: &str) -> Result<(), CommandError> {
         return Ok(());
     }
     let message = format!("the plan has no mode `{}`", mode.escape_debug());
-    Err(CommandError::usage(message).hint(format!("it has {}", plan.modes.join(", "))))
+    Err(CommandError::usage(message).hint(format!(
+        "it has {}, and {CLEAN_MODE}",
+        plan.modes.join(", ")
+    )))
 }
 
 /// Returns the last part of a function's path: the name of a plan, by which settings know it.
