@@ -161,6 +161,7 @@ pub use wxec_macros::main;
 /// | `net = "example.org:443"` | connecting to a place: `NAME`, `NAME:PORT`, `[ADDRESS]:PORT`, `*:PORT` |
 /// | `host = "ssh:db1"` | calling tasks on a host, given by its address as seen from the task's own |
 /// | `facts` | asking the host for its names, kernel, processors and addresses |
+/// | `ask = "packages units users"` | asking the host about these topics, which fixed commands answer |
 /// | `attributes` | changing mode and owner of the files that it may change |
 ///
 /// The key `crate = far` gives the name of the crate `wxec`, for a `Cargo.toml` that renames it.
