@@ -91,7 +91,8 @@ fn the_error_of_a_plan_has_the_steps_before_it() {
     let order = Order::new(Site {
         top: place.path().to_owned(),
         key: Secret::new(KEY.to_owned()),
-    });
+    })
+    .unrecorded();
     let error = plans::site::on(&host, order).wait().unwrap_err();
     let CallErrorKind::Task(failed) = error.kind else {
         panic!("{error}");
@@ -567,7 +568,7 @@ fn templates_are_given_the_facts_of_the_host_they_are_for() {
 
     // In code the facts are given.
     let host = local();
-    let order = || Order::new(plans::Card { path: path.clone() });
+    let order = || Order::new(plans::Card { path: path.clone() }).unrecorded();
     let facts = host.facts().wait().unwrap();
     let report = plans::card::on(&host, order().target(facts))
         .wait()
@@ -588,6 +589,7 @@ fn templates_are_rendered_in_code_as_well() {
             names: Vec::new(),
             key: Secret::new(KEY.to_owned()),
         })
+        .unrecorded()
     };
     let report = plans::page::on(&host, order()).wait().unwrap();
     assert_eq!(report.summary(), "2 steps: 2 changed");
