@@ -104,7 +104,7 @@ pub struct Planned {
     /// True if the plan keeps a record on its host.
     pub record: bool,
     /// Time that the call may take.
-    pub timeout: Option<std::time::Duration>,
+    pub timeout: Option<Duration>,
 }
 
 /// Expands to `()`: a task that a module calls was compiled with the module.
