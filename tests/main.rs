@@ -42,6 +42,9 @@ mod plans;
 /// Machines that plans set up: real packages, units and accounts.
 mod setups;
 
+/// Plans whose connection is cut, and plans that restart their host.
+mod links;
+
 /// Many hosts at once: batches, limits, retries, gates, deadlines.
 mod fleets;
 

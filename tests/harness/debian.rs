@@ -3,10 +3,12 @@
 
 use std::{
     fs,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
 use super::{
+    keys::{keys, write, write_private},
     process::{SOON, wait_until},
     room::{PRIVATE, Room},
     skip::skip,
@@ -14,10 +16,21 @@ use super::{
 
 /// A machine that was booted. Dropping it ends it, with all changes of its files.
 pub(crate) struct Debian {
-    /// Its first process, as this machine sees it.
-    init: i32,
-    _room: Room,
+    room: Room,
 }
+
+const SSHD: &str = "ListenAddress 127.0.0.1
+HostKey /srv/ssh/host_key
+PidFile none
+AuthorizedKeysFile /srv/ssh/authorized_keys
+PermitRootLogin prohibit-password
+StrictModes no
+UsePAM no
+UseDNS no";
+
+const SSH_UNIT: &str = "[Service]
+RuntimeDirectory=sshd
+ExecStart=/usr/sbin/sshd -D -f /srv/ssh/config";
 
 const FLAGS: &str = "--mount --net --pid --fork --mount-proc";
 
@@ -43,19 +56,8 @@ impl Debian {
         }
         let inside = format!("{PRIVATE}{BOOT}");
         let room = Room::start(&["systemd-nspawn", "nsenter"], FLAGS, &inside)?;
-        // Other children come and go before.
-        let mut init = None;
-        wait_until(SOON, "systemd begins", || {
-            init = first_child(room.init).filter(|child| {
-                let name = fs::read_to_string(format!("/proc/{child}/comm"));
-                name.is_ok_and(|name| name.trim() == "systemd")
-            });
-            init.is_some()
-        });
-        let machine = Self {
-            init: init.expect("it has begun"),
-            _room: room,
-        };
+        let machine = Self { room };
+        wait_until(SOON, "systemd begins", || machine.init().is_some());
         wait_until(SOON, "systemd is up", || {
             let state = machine.run("systemctl is-system-running");
             matches!(&*text(&state.stdout), "running\n" | "degraded\n")
@@ -63,15 +65,61 @@ impl Debian {
         Some(machine)
     }
 
-    /// The address by which it is reached.
+    /// Its first process, as this machine sees it: another one after each restart.
+    fn init(&self) -> Option<i32> {
+        // Other children come and go before.
+        first_child(self.room.init).filter(|child| {
+            let name = fs::read_to_string(format!("/proc/{child}/comm"));
+            name.is_ok_and(|name| name.trim() == "systemd")
+        })
+    }
+
+    /// The address by which it is reached until it restarts.
     pub(crate) fn address(&self) -> String {
-        format!("nsenter:{}", self.init)
+        format!("nsenter:{}", self.init().expect("it runs"))
+    }
+
+    /// Lets it be reached by ssh, also after a restart, as the host `machine` of the ssh configuration
+    /// whose path this returns.
+    pub(crate) fn serve_ssh(&self, place: &Path) -> PathBuf {
+        let keys = keys();
+        let (host, client) = (&keys.host.private, &keys.client.public);
+        self.said(&format!(
+            "mkdir -p /srv/ssh /run/sshd
+            echo '{host}' >/srv/ssh/host_key; echo '{client}' >/srv/ssh/authorized_keys
+            chmod 600 /srv/ssh/*; echo '{SSHD}' >/srv/ssh/config; echo '{SSH_UNIT}' >/etc/systemd/system/ssh-here.service
+            systemctl daemon-reload; systemctl add-wants basic.target ssh-here; systemctl start ssh-here"
+        ));
+        write_private(place, "client_key", &keys.client.private);
+        let key = place.join("client_key");
+        let (key, room) = (key.display(), self.room.init);
+        // Its network has no other way in. The shell ends with either direction.
+        let way = format!(
+            "nsenter --target {room} --net bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; cat <&3 & cat >&3; kill $!'"
+        );
+        let config = place.join("ssh_config");
+        let text = format!(
+            "Host machine
+    User root
+    ProxyCommand {way}
+    IdentityFile {key}
+    IdentitiesOnly yes
+    IdentityAgent none
+    UserKnownHostsFile /dev/null
+    GlobalKnownHostsFile none
+    StrictHostKeyChecking no
+    BatchMode yes
+    KexAlgorithms curve25519-sha256
+"
+        );
+        write(&config, text, 0o644);
+        config
     }
 
     /// Runs a shell's commands in it.
     pub(crate) fn run(&self, commands: &str) -> Output {
         Command::new("nsenter")
-            .args(["--all", "--target", &self.init.to_string()])
+            .args(["--all", "--target", &self.init().unwrap_or(0).to_string()])
             .args(["/bin/sh", "-ec", commands])
             .output()
             .expect("nsenter runs")

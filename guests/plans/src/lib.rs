@@ -8,6 +8,8 @@ use wxec_plan::{
     packages, plan, setting, symlink, unit, user,
 };
 
+pub mod links;
+
 /// A greeting, and the file that it stands in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

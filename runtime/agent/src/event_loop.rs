@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     runtime::Handle,
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use wxec_engine::{Command as GuestCommand, Duplex, Entry as GuestEntry, Request, Sandbox};
 use wxec_protocol::{
@@ -30,6 +30,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// far apart, and the first one afterwards takes some tens of microseconds more.
 const REST: Duration = Duration::from_secs(2);
 
+/// Time between two looks at calls that go on without their controller.
+const LINGER_CHECK: Duration = Duration::from_millis(50);
+
 /// Reason why a conversation broke off.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -43,7 +46,8 @@ pub enum ServeError {
 }
 
 /// Runs one conversation over a byte pipe, until the controller says goodbye or is gone. Calls
-/// still open then are dropped with their guests; processes still running are ended.
+/// still open then are dropped with their guests, unless they may
+/// [linger](wxec_protocol::Limits::linger_ms); processes still running are ended.
 ///
 /// Guests that compute for long, or wait, go on in `workers`. Everything else stays in the runtime
 /// that polls this future; if that has a thread of its own, a short call wakes no other thread.
@@ -75,6 +79,7 @@ pub async fn serve(
     let served = agent
         .run(reader, writer, &mut call_events, &mut stream_events)
         .await;
+    agent.linger(&mut call_events, &mut stream_events).await;
     // The program exits without waiting for open calls, which ends them. Their processes must be
     // ended here.
     ending.end_processes();
@@ -143,6 +148,7 @@ impl Agent {
                 Some(event) = stream_events.recv() => self.handle_stream_event(event),
                 // Set anew only when it goes off: setting it takes a lock, and reads are many.
                 () = &mut alarm => {
+                    self.calls.end_lingering();
                     let silent_for = heard.elapsed();
                     if silent_for >= SILENCE {
                         return Err(ServeError::Silence);
@@ -154,6 +160,22 @@ impl Agent {
                     alarm.as_mut().reset(heard + if is_idle { SILENCE } else { REST });
                 }
             }
+        }
+    }
+
+    /// Waits for the calls that may go on without their controller. What they print goes nowhere.
+    async fn linger(
+        &mut self,
+        call_events: &mut mpsc::UnboundedReceiver<CallEvent>,
+        stream_events: &mut mpsc::UnboundedReceiver<StreamEvent>,
+    ) {
+        let until = Instant::now() + self.calls.lose();
+        self.streams.clear();
+        while !self.calls.are_over() && Instant::now() < until {
+            sleep(LINGER_CHECK).await;
+            self.handle_pending(call_events, stream_events);
+            // Nobody answers them.
+            self.asks.lose();
         }
     }
 
@@ -272,6 +294,7 @@ impl Agent {
                     terms,
                     input,
                     streams,
+                    cancelled: None,
                 };
                 self.calls
                     .start(&mut self.connection, id, module, instance, request);

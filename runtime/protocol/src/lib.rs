@@ -48,7 +48,7 @@ pub use ids::{AskId, CallId, InstanceId, StreamId};
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 pub use terms::Terms;
 pub use terms::grants::{ANY, Grants, Need, PathGrant, RECORD, RECORD_FOLDER};
-pub use terms::limits::{LimitKind, Limits};
+pub use terms::limits::{LimitKind, Limits, MAX_LINGER};
 pub use terms::questions;
 pub use wire::ask::{Ask, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_FUNCTION_BYTES};
 pub use wire::bounds::{

@@ -130,10 +130,16 @@ impl Task {
     fn planned(&self) -> TokenStream {
         let krate = &self.krate;
         match &self.plan {
-            Some(Plan { order, timeout, .. }) => quote! {
+            Some(Plan {
+                order,
+                timeout,
+                cuts_link,
+                ..
+            }) => quote! {
                 ::core::option::Option::Some(#krate::__private::Planned {
                     preview: #order.preview,
                     record: #order.record,
+                    cuts_link: #cuts_link,
                     timeout: ::core::option::Option::Some(#timeout),
                 })
             },

@@ -12,7 +12,7 @@ use crate::{
     signature::{Parameter, Passing, Returns, Task, doc, free_function, made_doc, parameter},
     surroundings::Surroundings,
     types::bare,
-    wants::{Attribute, Wants, topics_of},
+    wants::{Attribute, Wants, managed},
     words::add_words,
 };
 
@@ -20,7 +20,7 @@ use crate::{
 const PLAN: Attribute = Attribute {
     name: "plan",
     krate: "wxec-plan",
-    own_keys: "`modes`, `roles` or `templates` of the plan, or what it is to `manage`; ",
+    own_keys: "`modes`, `roles` or `templates` of the plan, what it is to `manage`, or that it `cuts_link`; ",
 };
 
 /// The mode of a plan that lists none.
@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) called: TokenStream,
     /// The names of its templates.
     pub(crate) templates: Vec<String>,
+    /// True if it may cut its own connection.
+    pub(crate) cuts_link: bool,
     /// In the stub: what is done to the order before it is sent.
     pub(crate) prepared: TokenStream,
     /// In the stub: the time that the call may take.
@@ -48,6 +50,7 @@ struct PlanFunction {
     modes: Vec<String>,
     roles: Vec<String>,
     templates: Vec<String>,
+    cuts_link: bool,
     wants: Wants,
     run: Ident,
     config: Option<Parameter>,
@@ -75,10 +78,15 @@ impl PlanFunction {
     ) -> syn::Result<Self> {
         let mut complaints = Complaints::default();
         let (mut modes, mut roles) = (Vec::new(), Vec::new());
-        let (mut templates, mut managed) = (Vec::new(), Vec::new());
+        let (mut templates, mut manages) = (Vec::new(), Vec::new());
+        let mut cuts_link = false;
         let own = |key: &Meta, complaints: &mut Complaints| {
             if key.path().is_ident("manage") {
-                managed.extend(topics_of(key, "manage", complaints));
+                manages.extend(managed(key, complaints));
+                return true;
+            }
+            if matches!(key, Meta::Path(path) if path.is_ident("cuts_link")) {
+                cuts_link = true;
                 return true;
             }
             let (name, list) = match () {
@@ -91,7 +99,9 @@ impl PlanFunction {
             true
         };
         let (mut wants, krate) = Wants::parse(&PLAN, arguments, own, &mut complaints);
-        managed.iter().for_each(|topic| wants.manage(topic));
+        for topic in &manages {
+            cuts_link |= wants.manage(topic);
+        }
         if modes.is_empty() {
             modes.push(DEFAULT_MODE.to_owned());
         }
@@ -108,6 +118,7 @@ impl PlanFunction {
             modes,
             roles,
             templates,
+            cuts_link,
             wants,
             run,
             config,
@@ -195,6 +206,7 @@ impl PlanFunction {
                 order: ident,
                 called,
                 templates: self.templates,
+                cuts_link: self.cuts_link,
             }),
             function,
         }

@@ -354,12 +354,17 @@ impl Cbor {
         let lists = words
             .iter()
             .filter(|(key, words)| *key == "modes" || !words.is_empty());
-        let templates = usize::from(!plan.templates.is_empty());
-        self.head(MAP, lists.clone().count() + templates);
+        let others = [!plan.templates.is_empty(), plan.cuts_link];
+        let others = others.into_iter().filter(|has| *has).count();
+        self.head(MAP, lists.clone().count() + others);
         for (key, words) in lists {
             self.text(key);
             self.head(ARRAY, words.len());
             words.iter().for_each(|word| self.text(word));
+        }
+        if plan.cuts_link {
+            self.text("cuts_link");
+            self.0.push(TRUE);
         }
     }
 
@@ -593,6 +598,7 @@ mod tests {
                 order: Ident::new("order", Span::call_site()),
                 called: quote!(f),
                 templates: Vec::new(),
+                cuts_link: wants.facts,
                 prepared: TokenStream::new(),
                 timeout: TokenStream::new(),
             });
@@ -603,13 +609,14 @@ mod tests {
                 parameters: Vec::new(),
                 returns: "()".into(),
                 error: None,
-                wants,
-                readable: true,
                 plan: Some(abi::Plan {
                     modes,
                     roles,
                     templates: Vec::new(),
+                    cuts_link: wants.facts,
                 }),
+                wants,
+                readable: true,
             };
             assert_eq!(chosen(&task, &[]), cbor::encode(&expected).unwrap());
         }
@@ -627,6 +634,7 @@ mod tests {
             order: Ident::new("order", Span::call_site()),
             called: quote!(f),
             templates: vec!["a.j2".into(), "b/c.j2".into()],
+            cuts_link: false,
             prepared: TokenStream::new(),
             timeout: TokenStream::new(),
         });

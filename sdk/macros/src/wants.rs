@@ -15,6 +15,8 @@ const KEYS: [&str; 7] = ["read", "write", "run", "env", "net", "host", "ask"];
 const ASK: &str = "ask";
 /// The key of programs.
 const RUN: &str = "run";
+/// The key of paths to read.
+const READ: &str = "read";
 
 /// The topics, as in `wxec_protocol::questions`, each with the programs that change what it is about.
 const TOPICS: [(&str, &[&str]); 3] = [
@@ -28,6 +30,11 @@ const TOPICS: [(&str, &[&str]); 3] = [
         ],
     ),
 ];
+
+/// What plans can manage beside the topics: restarting the host, with the programs that do that.
+const REBOOT: (&str, [&str; 2]) = ("reboot", ["systemctl", "reboot"]);
+/// Tells whether a host has restarted.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Keys that take no value. `Grants` has a method for each, too.
 const FLAGS: [&str; 2] = ["facts", "attributes"];
@@ -101,13 +108,20 @@ impl Wants {
     }
 
     /// Adds what it takes to manage a part of the host: the questions about it, and the programs that
-    /// change it.
-    pub(crate) fn manage(&mut self, topic: &LitStr) {
+    /// change it. Returns true if that is to restart the host.
+    pub(crate) fn manage(&mut self, topic: &LitStr) -> bool {
+        let text = |text: &str| LitStr::new(text, topic.span());
+        let (reboot, programs) = REBOOT;
+        if topic.value() == reboot {
+            self.list(RUN).extend(programs.map(text));
+            self.list(READ).push(text(BOOT_ID));
+            return true;
+        }
         let programs = TOPICS.iter().find(|(known, _)| *known == topic.value());
         let programs = programs.into_iter().flat_map(|(_, programs)| *programs);
-        let programs = programs.map(|program| LitStr::new(program, topic.span()));
-        self.list(RUN).extend(programs);
+        self.list(RUN).extend(programs.map(|program| text(program)));
         self.list(ASK).push(topic.clone());
+        false
     }
 
     /// The names of a key.
@@ -143,7 +157,7 @@ impl Wants {
             return complaints.add(key, &wrong, &help);
         };
         let named = if name == ASK {
-            topics_of(key, ASK, complaints)
+            topics_of(key, ASK, &TOPICS.map(|(topic, _)| topic), complaints)
         } else {
             texts_of(key, &name, complaints)
         };
@@ -233,25 +247,33 @@ pub(crate) fn texts_of(key: &Meta, name: &str, complaints: &mut Complaints) -> V
     }
 }
 
-/// Returns the topics that a key names.
-pub(crate) fn topics_of(key: &Meta, name: &str, complaints: &mut Complaints) -> Vec<LitStr> {
+/// Returns what a plan is to manage, as a key names it.
+pub(crate) fn managed(key: &Meta, complaints: &mut Complaints) -> Vec<LitStr> {
+    let mut known = TOPICS.map(|(topic, _)| topic).to_vec();
+    known.push(REBOOT.0);
+    topics_of(key, "manage", &known, complaints)
+}
+
+/// Returns the topics that a key names, of those that are known.
+fn topics_of(key: &Meta, name: &str, known: &[&str], complaints: &mut Complaints) -> Vec<LitStr> {
     let texts = texts_of(key, name, complaints);
-    let topics = texts.iter().flat_map(|text| topics_in(text, complaints));
+    let topics = texts
+        .iter()
+        .flat_map(|text| topics_in(text, known, complaints));
     topics.collect()
 }
 
 /// Returns each topic of a text.
-fn topics_in(text: &LitStr, complaints: &mut Complaints) -> Vec<LitStr> {
+fn topics_in(text: &LitStr, known: &[&str], complaints: &mut Complaints) -> Vec<LitStr> {
     let mut topics = Vec::new();
     if text.value().trim().is_empty() {
         complaints.add(text, "an empty text names nothing", "leave it away");
     }
     for word in text.value().split_whitespace() {
-        if TOPICS.iter().any(|(topic, _)| *topic == word) {
+        if known.contains(&word) {
             topics.push(LitStr::new(word, text.span()));
         } else {
-            let known = TOPICS.map(|(topic, _)| topic).join(", ");
-            let help = format!("these are the topics: {known}");
+            let help = format!("these are the topics: {}", known.join(", "));
             complaints.add(text, &format!("`{word}` is no topic"), &help);
         }
     }

@@ -59,6 +59,8 @@ pub enum FaultKind {
     Record,
     /// The host is not as the preview saw it that is to be applied.
     Moved,
+    /// The run was cancelled, or its controller is gone. The steps before were taken to their end.
+    Cancelled,
     /// A check of the plan failed.
     Verify,
     /// A step has the name of an earlier one, or a name that cannot be shown.

@@ -122,7 +122,7 @@ pub use prefabs::{
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record, Removal};
 pub use rendered::Rendered;
 pub use report::{Report, State, StepReport};
-pub use run::{CLEAN_MODE, DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Run};
+pub use run::{CLEAN_MODE, DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Reboot, Run, reboot};
 pub use secret::{HIDDEN, Secret};
 pub use settled::Settled;
 pub use unpack::Unpack;

@@ -180,6 +180,12 @@ pub mod here {
         None
     }
 
+    /// Returns true if the call that a task runs in was cancelled, and goes on for a while because its
+    /// caller [lets it linger](crate::CallOptions::linger). In a program nothing is.
+    pub fn is_cancelled() -> bool {
+        false
+    }
+
     /// Returns the facts of the host. A module needs a grant for them; without it, the error is of
     /// the kind [`PermissionDenied`](std::io::ErrorKind::PermissionDenied) and wraps a
     /// [`HostError`](crate::here::HostError).

@@ -11,11 +11,16 @@ mod store;
 use std::{
     collections::HashMap,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::{runtime::Handle, sync::mpsc, task::AbortHandle};
+use tokio::{runtime::Handle, sync::mpsc, task::AbortHandle, time::Instant};
 use wxec_engine::{Completion, Program, Request, Resident, Sandbox, VerifiedArtifact};
 use wxec_protocol::{AgentConnection, CallId, Digest, Fault, InstanceId, Usage};
 
@@ -33,13 +38,55 @@ pub(crate) struct Calls {
     /// number.
     residents: HashMap<InstanceId, (Digest, Resident)>,
     /// Calls that did not finish at once and run in `workers`.
-    running: HashMap<CallId, AbortHandle>,
+    running: HashMap<CallId, Running>,
     /// Output carriers of guests with streams whose call has not begun.
     drains: HashMap<CallId, Drains>,
     /// Calls that finished at once, until the event loop takes them: behind their other events.
     finished: Vec<(CallId, Completion)>,
     events: mpsc::UnboundedSender<CallEvent>,
     output: OutputSender,
+}
+
+/// A call that did not finish at once.
+struct Running {
+    task: AbortHandle,
+    linger: Option<Linger>,
+}
+
+/// Leave of a call to go on for a while when it is cancelled.
+struct Linger {
+    within: Duration,
+    /// Tells the guest that it is cancelled.
+    cancelled: Arc<AtomicBool>,
+    /// The time when the call ends, if it is cancelled.
+    until: Option<Instant>,
+}
+
+impl Linger {
+    /// Returns the leave that a request has, and lets its guest know when it is cancelled.
+    fn of(request: &mut Request) -> Option<Self> {
+        let within = request.terms.limits.linger()?;
+        let cancelled = Arc::<AtomicBool>::default();
+        request.cancelled = Some(cancelled.clone());
+        Some(Self {
+            within,
+            cancelled,
+            until: None,
+        })
+    }
+}
+
+impl Running {
+    /// Cancels the call: ends it, or lets it linger. Returns the time that it has left.
+    fn cancel(&mut self) -> Duration {
+        let Some(linger) = &mut self.linger else {
+            self.task.abort();
+            return Duration::ZERO;
+        };
+        linger.cancelled.store(true, Ordering::Relaxed);
+        let now = Instant::now();
+        *linger.until.get_or_insert(now + linger.within) - now
+    }
 }
 
 /// A call that begins when it is polled. It is boxed from the start, because it is large to move.
@@ -89,7 +136,7 @@ impl Calls {
             Some((artifact, resident)) if *artifact == module => {
                 let output = self.output.of_call(id);
                 let call = self.sandbox.run_resident(resident, request, output);
-                self.run_to_end(id, Box::pin(call));
+                self.run_to_end(id, Box::pin(call), None);
             }
             Some(_) => {
                 drop(request);
@@ -137,11 +184,12 @@ impl Calls {
         let Parked {
             id,
             instance,
-            request,
+            mut request,
         } = call;
         let Some(instance) = instance else {
+            let linger = Linger::of(&mut request);
             let call = self.sandbox.run(program, request, self.output.of_call(id));
-            return self.run_to_end(id, Box::pin(call));
+            return self.run_to_end(id, Box::pin(call), linger);
         };
         // If several calls waited together, the first one has made the instance.
         if !self.residents.contains_key(&instance) {
@@ -223,14 +271,42 @@ impl Calls {
 
     /// Cancels a call, in whatever state it is.
     pub(crate) fn cancel(&mut self, connection: &mut AgentConnection, id: CallId) {
-        if let Some(task) = self.running.remove(&id) {
-            task.abort();
+        if let Some(running) = self.running.get_mut(&id)
+            && running.cancel().is_zero()
+        {
+            self.running.remove(&id);
         }
         self.drains.remove(&id);
         for parked in self.parked.values_mut() {
             parked.retain(|call| call.id != id);
         }
         connection.finish(id, Err(Fault::Cancelled), Usage::default());
+    }
+
+    /// Cancels all calls, because their controller is gone. Returns how long some of them may linger.
+    pub(crate) fn lose(&mut self) -> Duration {
+        let mut longest = Duration::ZERO;
+        self.running.retain(|_, running| {
+            longest = longest.max(running.cancel());
+            running.linger.is_some()
+        });
+        longest
+    }
+
+    /// Ends cancelled calls whose time to linger is over.
+    pub(crate) fn end_lingering(&mut self) {
+        let now = Instant::now();
+        for running in self.running.values() {
+            let until = running.linger.as_ref().and_then(|linger| linger.until);
+            if until.is_some_and(|until| until < now) {
+                running.task.abort();
+            }
+        }
+    }
+
+    /// Returns true if no call runs that did not finish at once.
+    pub(crate) fn are_over(&self) -> bool {
+        self.running.is_empty()
     }
 
     /// Queues the end of a call behind all its other events.
@@ -257,19 +333,20 @@ impl Calls {
     }
 
     /// Runs a call to its end, which is reported after everything that it sent on its streams.
-    fn run_to_end(&mut self, id: CallId, call: GuestCall) {
+    fn run_to_end(&mut self, id: CallId, call: GuestCall, linger: Option<Linger>) {
         let Some(drains) = self.drains.remove(&id) else {
-            return self.poll_or_spawn(id, call);
+            return self.poll_or_spawn(id, call, linger);
         };
         let task = self
             .workers
             .spawn(boxed(async move { drains.finish(call.await).await }));
-        self.running.insert(id, task.abort_handle());
+        let task = task.abort_handle();
+        self.running.insert(id, Running { task, linger });
     }
 
     /// Runs a call. Most calls finish within microseconds, on this thread. The others stop at the
     /// sandbox's first tick, or where they first wait, and continue on another thread.
-    fn poll_or_spawn(&mut self, id: CallId, mut call: GuestCall) {
+    fn poll_or_spawn(&mut self, id: CallId, mut call: GuestCall, linger: Option<Linger>) {
         // Timers and sockets that the call makes here belong to the workers, too: this thread may have
         // other calls to begin when they are due.
         let _inside = self.workers.enter();
@@ -281,7 +358,8 @@ impl Calls {
                     let completion = call.await;
                     let _ = events.send(CallEvent::Done { id, completion });
                 }));
-                self.running.insert(id, task.abort_handle());
+                let task = task.abort_handle();
+                self.running.insert(id, Running { task, linger });
             }
         }
     }

@@ -73,6 +73,11 @@ impl Asks {
         }
     }
 
+    /// Leaves all open asks without an answer.
+    pub(crate) fn lose(&mut self) {
+        self.open.clear();
+    }
+
     pub(crate) fn answer(&mut self, ask: AskId, outcome: Result<Bytes, Bytes>) {
         if let Some(answer) = self.open.remove(&ask) {
             let _ = answer.send(outcome);

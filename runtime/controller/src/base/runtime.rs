@@ -51,6 +51,11 @@ pub(crate) fn enter() -> tokio::runtime::EnterGuard<'static> {
     RUNTIME.enter()
 }
 
+/// Waits for so long, in any executor.
+pub(crate) async fn sleep(time: Duration) {
+    let _ = timeout(time, std::future::pending::<()>()).await;
+}
+
 /// Waits for `future`, but no longer than `within`. Any executor can await it: the timer belongs to
 /// this runtime, and tokio's own function would panic outside of a runtime.
 pub(crate) async fn timeout<F: Future>(within: Duration, future: F) -> Result<F::Output, Elapsed> {

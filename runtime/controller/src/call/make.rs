@@ -15,6 +15,7 @@ use wxec_protocol::{
 use super::{
     asks::Asker,
     instance::{Instance, Location},
+    options::Retry,
     streaming,
     task::{MAX_FUNCTION_BYTES, Source, TaskCall, Value},
 };
@@ -30,6 +31,11 @@ use crate::{
 
 /// The agent enforces a call's deadline; this end waits this much longer for the answer to arrive.
 const ANSWER_GRACE: Duration = Duration::from_millis(400);
+
+/// Time before a host that was lost is tried a second time, and the longest time between two tries: a
+/// server takes half a minute or some minutes to restart.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Makes a call on `host`. A call that returns a stream goes on in the background.
 pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
@@ -65,16 +71,21 @@ async fn returned<T: Send + 'static, E: Send + 'static>(
     let call = CheckedCall::new(host, call, streams).await?;
     // No retry for an instance, whose state is lost with its host, or for a call with streams,
     // whose items were sent already.
-    let mut again = call.idempotent && call.instance.is_none() && streams == 0;
+    let mut retry = call.retry;
+    if call.instance.is_some() || streams > 0 {
+        retry.left = 0;
+    }
+    let mut back_until = Instant::now();
     loop {
-        let (open, opened) = call.send(streams).await?;
+        let (open, opened) = call.send_until(back_until, streams).await?;
         bridges.start(opened);
         match open.answer().await {
             Ok(value) => {
                 return decode(value).map_err(|error| call.failed(CallErrorKind::Decode(error)));
             }
-            Err(error) if again && matches!(error.kind, CallErrorKind::Lost { .. }) => {
-                again = false;
+            Err(error) if retry.left > 0 && matches!(error.kind, CallErrorKind::Lost { .. }) => {
+                retry.left -= 1;
+                back_until = Instant::now() + retry.within;
             }
             Err(error) => return Err(call.explain(error).await),
         }
@@ -88,7 +99,7 @@ pub(super) struct CheckedCall<E> {
     function: Cow<'static, str>,
     input: Bytes,
     terms: Terms,
-    idempotent: bool,
+    retry: Retry,
     instance: Option<Instance>,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
 }
@@ -133,7 +144,7 @@ impl<E: Send + 'static> CheckedCall<E> {
             source: call.source,
             function: call.function,
             input,
-            idempotent: call.options.is_idempotent(),
+            retry: call.options.retry(),
             terms: call.options.on(host).into_terms(),
             instance: call.instance,
             decode_error: call.decode_error,
@@ -142,6 +153,26 @@ impl<E: Send + 'static> CheckedCall<E> {
 
     pub(super) fn failed(&self, kind: CallErrorKind<E>) -> CallError<E> {
         CallError::new(self.host.shared_name(), kind)
+    }
+
+    /// Sends the call, with this number of streams. A host that cannot be reached has until `then` to
+    /// come back.
+    async fn send_until(
+        &self,
+        then: Instant,
+        streams: usize,
+    ) -> Result<(SentCall<E>, Vec<TaskStream>), CallError<E>> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.send(streams).await {
+                Err(error)
+                    if matches!(error.kind, CallErrorKind::Unreachable(_))
+                        && Instant::now() + pause < then => {}
+                sent => return sent,
+            }
+            runtime::sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
     }
 
     /// Sends the call, with this number of streams.

@@ -6,6 +6,19 @@ use wxec_protocol::{Grants, Limits, Need, Terms};
 
 use crate::{base::time::duration_ms, host::Host};
 
+/// Largest number of times that a call with [`CallOptions::reconnect`] is made again: a host that goes
+/// down once more each time would do so for ever.
+const MAX_RECONNECTS: u32 = 5;
+
+/// What a call does when its host is lost: it is made again, a few times.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retry {
+    /// Number of times that are left.
+    pub(super) left: u32,
+    /// Time that the host has each time to come back.
+    pub(super) within: Duration,
+}
+
 /// Options of a call: what it may use, what it is granted, and whether it may run twice.
 ///
 /// One value can be given to many calls with `.options(…)`; each option has a short form on the
@@ -23,9 +36,11 @@ use crate::{base::time::duration_ms, host::Host};
 pub struct CallOptions {
     limits: Option<Limits>,
     deadline_ms: Option<u64>,
+    linger_ms: Option<u64>,
     pub(super) grants: Grants,
     seed: Option<u64>,
     idempotent: bool,
+    reconnect: Option<Duration>,
     preview: bool,
 }
 
@@ -43,11 +58,21 @@ impl CallOptions {
         self
     }
 
+    /// Lets the task go on `within` this time when the call is cancelled, or the connection is lost, so
+    /// that it can finish what it must not leave half done; it asks whether it is cancelled. At most 15
+    /// minutes. By default a task ends at once, and within two seconds when the connection is lost.
+    #[must_use]
+    pub fn linger(mut self, within: Duration) -> Self {
+        self.linger_ms = Some(duration_ms(within));
+        self
+    }
+
     /// Limits what the call may use. Keeps a [`timeout`](Self::timeout) set before, unless `limits`
     /// has a deadline itself.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.deadline_ms = limits.deadline_ms.or(self.deadline_ms);
+        self.linger_ms = limits.linger_ms.or(self.linger_ms);
         self.limits = Some(limits);
         self
     }
@@ -77,6 +102,15 @@ impl CallOptions {
         self
     }
 
+    /// Declares that the task may cut its own connection, or restart its host, and that running it
+    /// again does no harm. If the connection is lost, the host has `within` this time to come back; then
+    /// the task is called again, up to five times.
+    #[must_use]
+    pub fn reconnect(mut self, within: Duration) -> Self {
+        self.reconnect = Some(within);
+        self
+    }
+
     /// Makes the call a preview, which cannot change its host: paths that it was to write are granted
     /// for reading, and programs, the network and other hosts are not granted. The agent refuses a
     /// preview that could change anything.
@@ -92,9 +126,11 @@ impl CallOptions {
         Self {
             limits: more.limits.or(self.limits),
             deadline_ms: more.deadline_ms.or(self.deadline_ms),
+            linger_ms: more.linger_ms.or(self.linger_ms),
             grants: self.grants.and(more.grants),
             seed: more.seed.or(self.seed),
             idempotent: self.idempotent || more.idempotent,
+            reconnect: more.reconnect.or(self.reconnect),
             preview: self.preview || more.preview,
         }
     }
@@ -112,6 +148,7 @@ impl CallOptions {
         Terms {
             limits: Limits {
                 deadline_ms: self.deadline_ms,
+                linger_ms: self.linger_ms,
                 ..self.limits.unwrap_or_default()
             },
             grants: if self.preview {
@@ -139,6 +176,20 @@ impl CallOptions {
 
     pub(crate) fn is_idempotent(&self) -> bool {
         self.idempotent
+    }
+
+    /// Returns what a call does when its host is lost.
+    pub(super) fn retry(&self) -> Retry {
+        match self.reconnect {
+            Some(within) => Retry {
+                left: MAX_RECONNECTS,
+                within,
+            },
+            None => Retry {
+                left: u32::from(self.idempotent),
+                within: Duration::ZERO,
+            },
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use wxec_build::Origin;
 use wxec_protocol::{
     Grants, Limits, Need,
-    abi::{TaskFailure, Wants},
+    abi::{Plan, TaskFailure, Wants},
     cbor::{self, DecodeError, EncodeError},
 };
 
@@ -22,6 +22,14 @@ use crate::{
 
 /// No function has a longer name, and a longer one would not fit into a frame.
 pub(super) const MAX_FUNCTION_BYTES: usize = 16 << 10;
+
+/// Time for which a plan goes on without its controller, to end the step that it is in: as long as a
+/// large transaction of a package manager takes. It keeps a margin to the longest time that there is.
+const PLAN_LINGER: Duration = Duration::from_mins(10);
+
+/// Time that a host has to come back after a plan that cuts its own connection: servers with much
+/// memory take that long to restart.
+const PLAN_RECONNECT: Duration = Duration::from_mins(10);
 
 /// Names a task: the place where it was compiled, and its path there.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +52,8 @@ pub struct Planned {
     pub preview: bool,
     /// True if the plan keeps a record on its host.
     pub record: bool,
+    /// True if the plan may cut its own connection.
+    pub cuts_link: bool,
     /// Time that the call may take, unless its caller says otherwise.
     pub timeout: Option<Duration>,
 }
@@ -208,9 +218,9 @@ impl<T> TaskCall<T, Infallible> {
             Grants::none()
         };
         let mut options = CallOptions::new().grant(grants);
-        let is_plan = described.is_some_and(|function| function.plan.is_some());
-        if let (true, Ok(input)) = (is_plan, &input) {
-            options = Planned::of_order(input).apply(options, path);
+        let plan = described.and_then(|function| function.plan.as_ref());
+        if let (Some(plan), Ok(input)) = (plan, &input) {
+            options = Planned::of_order(plan, input).apply(options, path);
         }
         Self {
             source: Source::Module(module.clone()),
@@ -229,7 +239,7 @@ impl<T> TaskCall<T, Infallible> {
 impl Planned {
     /// Reads the arguments of a plan, which are an order. By them the agent enforces what the plan
     /// itself only promises.
-    fn of_order(input: &[u8]) -> Self {
+    fn of_order(plan: &Plan, input: &[u8]) -> Self {
         let field = |map: &Item, name: &str| {
             let entries = map.as_map()?.iter();
             let mut found = entries.filter(|(key, _)| key.as_text() == Some(name));
@@ -249,6 +259,7 @@ impl Planned {
         Self {
             preview: says("preview") == Some(Item::Bool(true)),
             record: says("record") != Some(Item::Bool(false)),
+            cuts_link: plan.cuts_link,
             timeout: None,
         }
     }
@@ -258,8 +269,13 @@ impl Planned {
         if self.record {
             options = options.grant(Grants::none().record(path));
         }
-        if self.preview {
-            options = options.preview();
+        options = if self.preview {
+            options.preview()
+        } else {
+            options.linger(PLAN_LINGER)
+        };
+        if self.cuts_link {
+            options = options.reconnect(PLAN_RECONNECT);
         }
         if let Some(timeout) = self.timeout {
             options = options.timeout(timeout);

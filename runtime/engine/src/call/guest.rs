@@ -1,6 +1,6 @@
 //! The host's side of one running guest: the data that its imports read and write.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -43,6 +43,8 @@ pub(crate) struct Guest {
     /// Its streams and processes, but not its files.
     pub(crate) resources: Resources,
     pub(crate) host_services: Option<Arc<dyn HostServices>>,
+    /// True if the call was cancelled, and goes on for a while.
+    pub(crate) cancelled: Option<Arc<AtomicBool>>,
     pub(crate) stdio: Arc<Stdio>,
     /// Its state of preview 1, which includes its files.
     pub(crate) wasi: World,
@@ -65,7 +67,7 @@ impl Guest {
             input,
             streams,
             host_services,
-            ..
+            cancelled,
         } = request;
         let Terms {
             limits,
@@ -96,6 +98,7 @@ impl Guest {
             refused: None,
             reply: Vec::new(),
             host_services,
+            cancelled,
             wasi,
             budget: budget.clone(),
             stdio,
@@ -109,6 +112,7 @@ impl Guest {
             input,
             streams,
             host_services,
+            cancelled,
             ..
         } = request;
         let Terms { limits, grants, .. } = terms;
@@ -116,6 +120,7 @@ impl Guest {
         self.resources.give_call_streams(streams);
         // Grants that lead beyond the instance are those of each call: its caller answers for them.
         self.host_services = host_services;
+        self.cancelled = cancelled;
         self.grants.host = grants.host;
         self.grants.facts = grants.facts;
         self.output_limit = limits.output_bytes;

@@ -2,7 +2,7 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Instant,
 };
 
@@ -67,6 +67,8 @@ pub struct Request {
     /// Answers the guest's questions about its host and other hosts. Without it these fail,
     /// whatever is granted.
     pub host_services: Option<Arc<dyn HostServices>>,
+    /// Set when the call is cancelled and goes on for a while: the guest may ask.
+    pub cancelled: Option<Arc<AtomicBool>>,
 }
 
 impl Request {
@@ -78,6 +80,7 @@ impl Request {
             input: input.into(),
             streams: Vec::new(),
             host_services: None,
+            cancelled: None,
         }
     }
 }

@@ -13,7 +13,7 @@ mod reply;
 mod resources;
 mod streams;
 
-use std::ops::Range;
+use std::{ops::Range, sync::atomic::Ordering};
 
 use wasmtime::{Caller, Extern, Linker, Result, format_err};
 use wxec_protocol::{
@@ -163,9 +163,11 @@ fn panic(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()>
     Ok(())
 }
 
-/// Always returns 0: a cancelled call is dropped, so it never asks.
-fn cancelled(_: Caller<'_, Guest>) -> i32 {
-    0
+/// Returns 1 if the call was cancelled and goes on because it may linger; a call that may not is
+/// dropped, and never asks.
+fn cancelled(caller: Caller<'_, Guest>) -> i32 {
+    let cancelled = caller.data().cancelled.as_ref();
+    i32::from(cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)))
 }
 
 /// Returns the guest's memory, and the host's side of the call.

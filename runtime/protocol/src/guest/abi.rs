@@ -247,6 +247,10 @@ pub struct Plan {
     /// Its templates, which the controller renders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<PlanTemplate>,
+    /// True if it may cut its own connection, or restart its host: its controller connects again then,
+    /// and goes on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cuts_link: bool,
 }
 
 /// A template of a [`Plan`].

@@ -34,9 +34,22 @@ pub struct Limits {
     pub open_files: u32,
     /// Processes running at once. 16 by default.
     pub children: u32,
+    /// Wall time for which the call may go on when it is cancelled, or its controller is gone: the
+    /// task can ask whether it is cancelled, and end when it has finished what it must not leave half
+    /// done. Without it, such a call ends at once. At most [`MAX_LINGER`]. None by default.
+    pub linger_ms: Option<u64>,
 }
 
+/// Longest time that a call goes on without its controller.
+pub const MAX_LINGER: Duration = Duration::from_mins(15);
+
 impl Limits {
+    /// Returns the time for which the call may go on when it is cancelled, if it may.
+    pub fn linger(&self) -> Option<Duration> {
+        let linger = self.linger_ms.map(Duration::from_millis)?;
+        Some(linger.min(MAX_LINGER))
+    }
+
     /// Returns the deadline as a duration.
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(Duration::from_millis)
@@ -55,6 +68,7 @@ impl Default for Limits {
             fuel: None,
             open_files: 256,
             children: 16,
+            linger_ms: None,
         }
     }
 }

@@ -67,6 +67,7 @@ fn a_call_arrives_as_it_was_made() {
         fuel: Some(5),
         open_files: 6,
         children: 7,
+        linger_ms: Some(8),
     };
     let terms = Terms {
         preview: true,

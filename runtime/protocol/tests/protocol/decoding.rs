@@ -451,6 +451,7 @@ fn functions() -> impl Strategy<Value = (String, Function)> {
     );
     let words = || vec("[a-z*]{1,9}", 0..3);
     let plan = (words(), words(), words()).prop_map(|(modes, roles, templates)| Plan {
+        cuts_link: roles.len() == 1,
         modes,
         roles,
         templates: templates

@@ -29,6 +29,9 @@ pub struct Record {
     changes: BTreeMap<String, u64>,
     /// For each step that restarts something, its last restart.
     restarts: BTreeMap<String, Restart>,
+    /// For each step that was about to restart the host, the boot id before.
+    #[serde(default)]
+    reboots: BTreeMap<String, String>,
     /// Number of changes and restarts so far.
     sequence: u64,
 }
@@ -75,6 +78,9 @@ pub const MAX_RUNS: usize = 20;
 /// Number of things that a record keeps: as many as a plan has steps.
 const MAX_MADE: usize = 10_000;
 
+/// The reason why a run ended that restarted its host.
+pub(crate) const REBOOTED: &str = "it restarted the host";
+
 /// What happens in a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Entry {
@@ -93,6 +99,8 @@ pub(crate) enum Entry {
     Unmade { made: Made },
     /// A step has restarted something, or found that it need not, with inputs in these states.
     Restarted { step: String, with: Digest },
+    /// A step is about to restart the host, which has this boot id now.
+    Reboot { step: String, boot: String },
     /// The run ends.
     Ended {
         at: u64,
@@ -139,7 +147,14 @@ impl Record {
             Entry::Restarted { step, with } => {
                 self.sequence += 1;
                 let at = self.sequence;
+                self.reboots.remove(&step);
                 self.restarts.insert(step, Restart { with, at });
+            }
+            Entry::Reboot { step, boot } => {
+                self.reboots.insert(step, boot);
+                if let Some(run) = self.runs.last_mut() {
+                    run.fault = Some(REBOOTED.to_owned());
+                }
             }
             Entry::Ended { at, changed, fault } => {
                 if let Some(run) = self.runs.last_mut() {
@@ -172,6 +187,11 @@ impl Record {
         inputs: impl IntoIterator<Item = &'a str>,
     ) -> bool {
         self.restarts.contains_key(step) && !self.owes_restart(step, with, inputs)
+    }
+
+    /// Returns the boot id that the host had when `step` was about to restart it.
+    pub(crate) fn reboot_of(&self, step: &str) -> Option<&str> {
+        self.reboots.get(step).map(String::as_str)
     }
 
     /// Number of the next run.

@@ -4,14 +4,16 @@ mod command;
 mod ensure;
 mod given;
 mod looks;
+mod reboot;
 mod recorded;
 mod restart;
 
 use std::{cell::OnceCell, collections::HashSet, sync::Arc, time::Instant};
 
-use wxec::here::Facts;
+use wxec::here::{self, Facts};
 
 use self::looks::LooksOf;
+pub use self::reboot::{Reboot, reboot};
 pub use self::recorded::CLEAN_MODE;
 use crate::{
     difference::Difference,
@@ -322,6 +324,10 @@ impl Run {
         };
         if let Some(wrong) = wrong {
             return Err(self.blamed(Fault::of(FaultKind::Name, wrong)));
+        }
+        if here::is_cancelled() {
+            let message = format!("cancelled before the step `{name}`");
+            return Err(self.blamed(Fault::of(FaultKind::Cancelled, message)));
         }
         self.around.push(name.to_owned());
         if !self.taken.insert(self.path()) {

@@ -6,7 +6,7 @@ use super::Run;
 use crate::{
     crash::crash_point,
     fault::Fault,
-    record::{Entry, Made, MadeBy, Opening, Recorder},
+    record::{Entry, Made, MadeBy, Opening, REBOOTED, Recorder},
     report::{Report, State},
 };
 
@@ -26,7 +26,12 @@ impl Run {
                 } else {
                     format!(" of {}", died.by.escape_debug())
                 };
-                let note = format!("run {}{by} died before its end", died.number);
+                let how = if died.fault.as_deref() == Some(REBOOTED) {
+                    "restarted the host"
+                } else {
+                    "died before its end"
+                };
+                let note = format!("run {}{by} {how}", died.number);
                 self.report.notes.push(note);
             }
             crash_point();

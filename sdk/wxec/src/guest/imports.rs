@@ -64,8 +64,8 @@ questions! {
 }
 
 pub(super) use self::wxec_v1::{
-    call_stream, net_shutdown, process_forget, process_kill, process_try_wait, process_wait,
-    stream_close, stream_timeout,
+    call_stream, cancelled, net_shutdown, process_forget, process_kill, process_try_wait,
+    process_wait, stream_close, stream_timeout,
 };
 
 /// Reads to the beginning of `buffer`.
@@ -124,6 +124,7 @@ mod wxec_v1 {
             message: *const u8,
             message_length: usize,
         );
+        pub(in super::super) safe fn cancelled() -> i32;
         pub(super) fn panic(report: *const u8, length: usize);
         pub(super) safe fn reply_len() -> u32;
         pub(super) fn reply_read(offset: u32, buffer: *mut u8, length: usize) -> u32;

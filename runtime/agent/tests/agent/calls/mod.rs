@@ -25,6 +25,7 @@ const GUEST: &str = r#"(module
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (import "wxec_v1" "log" (func $log (param i32 i32 i32)))
+    (import "wxec_v1" "cancelled" (func $cancelled (result i32)))
     (memory (export "memory") 1)
     (data (i32.const 0) "line")
     (func (export "wx1_echo") (result i32)
@@ -38,6 +39,9 @@ const GUEST: &str = r#"(module
         (i32.const 0))
     (func (export "wx1_trap") (result i32) unreachable)
     (func (export "wx1_spin") (result i32) (loop $forever (br $forever)) (i32.const 0))
+    (func (export "wx1_until_cancelled") (result i32)
+        (loop $on (br_if $on (i32.eqz (call $cancelled))))
+        (i32.const 0))
     (func (export "wx1_chatter") (result i32)
         (loop $forever (call $log (i32.const 3) (i32.const 0) (i32.const 4)) (br $forever))
         (i32.const 0)))"#;

@@ -103,6 +103,8 @@ pub struct Planned {
     pub preview: bool,
     /// True if the plan keeps a record on its host.
     pub record: bool,
+    /// True if the plan may cut its own connection.
+    pub cuts_link: bool,
     /// Time that the call may take.
     pub timeout: Option<Duration>,
 }
