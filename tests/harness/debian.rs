@@ -36,6 +36,7 @@ const FLAGS: &str = "--mount --net --pid --fork --mount-proc";
 
 /// Nothing that was installed here starts in there: `basic.target` has what services need.
 const BOOT: &str = "mount --make-rprivate /
+ip link set lo up
 mkdir @directory@/top
 mount -t tmpfs -o size=2g top @directory@/top
 mkdir @directory@/top/upper @directory@/top/work @directory@/top/files
@@ -43,8 +44,11 @@ mount -t overlay -o lowerdir=/,upperdir=@directory@/top/upper,workdir=@directory
 : >@directory@/top/files/etc/machine-id
 rm -rf @directory@/top/files/var/lib/wxec
 touch @directory@/ready
-exec systemd-nspawn --quiet --boot --directory=@directory@/top/files --machine=plans --register=no \
-    --keep-unit --console=pipe systemd.unit=basic.target
+# It ends with 133 where the machine restarts.
+until systemd-nspawn --quiet --boot --directory=@directory@/top/files --machine=plans --register=no \
+    --keep-unit --console=pipe systemd.unit=basic.target; do
+    [ $? = 133 ]
+done
 ";
 
 impl Debian {
@@ -68,7 +72,7 @@ impl Debian {
     /// Its first process, as this machine sees it: another one after each restart.
     fn init(&self) -> Option<i32> {
         // Other children come and go before.
-        first_child(self.room.init).filter(|child| {
+        first_child(first_child(self.room.init)?).filter(|child| {
             let name = fs::read_to_string(format!("/proc/{child}/comm"));
             name.is_ok_and(|name| name.trim() == "systemd")
         })
@@ -93,9 +97,9 @@ impl Debian {
         write_private(place, "client_key", &keys.client.private);
         let key = place.join("client_key");
         let (key, room) = (key.display(), self.room.init);
-        // Its network has no other way in. The shell ends with either direction.
+        // Its network has no other way in. The shell ends when the machine closes the connection.
         let way = format!(
-            "nsenter --target {room} --net bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; cat <&3 & cat >&3; kill $!'"
+            "nsenter --target {room} --net bash -c 'exec 3<>/dev/tcp/127.0.0.1/22; cat <&0 >&3 & cat <&3; kill $!'"
         );
         let config = place.join("ssh_config");
         let text = format!(

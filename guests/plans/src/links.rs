@@ -21,9 +21,7 @@ pub fn patient(run: &mut Run, place: &Place) -> Result<(), Fault> {
         at("began").display(),
         at("ended").display()
     );
-    command(["sh", "-c", &slow])
-        .creates(at("ended"))
-        .run(run)?;
+    command(["sh", "-c", &slow]).creates(at("ended")).run(run)?;
     file(at("after")).ensure(run)?;
     Ok(())
 }
