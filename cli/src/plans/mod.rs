@@ -2,9 +2,7 @@
 
 pub(crate) mod asked;
 pub(crate) mod find;
-pub(crate) mod mistakes;
 pub(crate) mod report;
 pub(crate) mod saved;
 pub(crate) mod schema;
 pub(crate) mod settings;
-pub(crate) mod templates;

@@ -6,19 +6,20 @@ use wxec::{
     Host, Module,
     call::Value,
     here::Facts,
-    inventory::Inventory,
     module::{Function, Plan},
 };
 use wxec_plan::{
     Order, Rendered,
-    config::{Layers, References, Schema, Templates},
+    config::{
+        Layers, Mistakes, References, Schema, Template, TemplateFault, TemplateFolder, Templates,
+    },
 };
 
 use crate::{
     args::{call_arguments::CallArguments, connect_args::ConnectArgs, target},
-    base::verbosity::Verbosity,
+    base::{exit_code, verbosity::Verbosity},
     output::{command_error::CommandError, guest_output::guest_output},
-    plans::{asked::Asked, find::last_part, mistakes::Mistakes, templates},
+    plans::{asked::Asked, find::last_part},
     value::{json::to_json, parse::parse},
 };
 
@@ -97,15 +98,17 @@ impl Settings {
         verbosity: Verbosity,
     ) -> Result<Self, CommandError> {
         let inventory = connect.inventory(target)?;
-        let folders = templates::folders(&typed.templates, inventory.file());
-        let templates = templates::read(plan, last_part(&function.path), &folders)?;
+        let beside = inventory.file().and_then(TemplateFolder::beside);
+        let named = typed.templates.iter().map(TemplateFolder::named);
+        let folders: Vec<_> = named.chain(beside).collect();
+        let templates = templates(plan, last_part(&function.path), &folders)?;
         let hosts = target::hosts_in(&inventory, target, connect, |several| {
             guest_output(several, verbosity)
         })?;
         let asked = Asked::of(module, function)?;
         let schema = asked.as_ref().map(Asked::schema).transpose()?;
         let layers = |host: &Host| {
-            let mut layers = of_inventory(last_part(&function.path), &inventory, host);
+            let mut layers = Layers::of_host(last_part(&function.path), &inventory, host);
             for typed in &typed.set {
                 layers.set(&typed.path, typed.value(schema.as_ref()), "--set");
             }
@@ -145,7 +148,7 @@ impl Settings {
                 Err(found) => mistakes.add(host.name(), found),
             }
         }
-        mistakes.into_result()?;
+        mistakes.into_result().map_err(refused)?;
         let given = self.hosts.iter();
         let settled =
             self.settled(given.map(|(host, layers)| (host, layers, configs[host.name()].clone())))?;
@@ -162,9 +165,9 @@ impl Settings {
             for (host, layers) in &self.hosts {
                 mistakes.add(host.name(), schema.check(layers));
             }
-            mistakes.add_texts(self.templates.check(schema));
+            mistakes.add_general(self.templates.check(schema));
         }
-        mistakes.into_result()
+        mistakes.into_result().map_err(refused)
     }
 
     /// Lets the plan's own type read the settings, each of those that differ once. Returns them as the
@@ -193,7 +196,8 @@ impl Settings {
                 }
             }
         }
-        mistakes.into_result().map(|()| settled)
+        mistakes.into_result().map_err(refused)?;
+        Ok(settled)
     }
 
     /// Returns the order for a host, with templates that are rendered for it.
@@ -240,15 +244,30 @@ impl Settings {
     }
 }
 
-/// Returns the settings that the inventory has for a host.
-fn of_inventory(plan: &str, inventory: &Inventory, host: &Host) -> Layers {
-    let mut layers = Layers::new();
-    // A host of the same name that is elsewhere is another one.
-    let entry = inventory.host(host.name());
-    if let Some(entry) = entry.filter(|entry| entry.address() == host.address()) {
-        layers.add_host(plan, inventory, entry);
-    }
-    layers
+fn refused(mistakes: Mistakes) -> CommandError {
+    CommandError::from_text(exit_code::USAGE, &mistakes.to_string())
+}
+
+/// Returns the templates of a plan, or what stands in place of them.
+fn templates(
+    plan: &Plan,
+    name: &str,
+    folders: &[TemplateFolder],
+) -> Result<Templates, CommandError> {
+    let refused = |faults: Vec<TemplateFault>| {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        CommandError::usage(faults.join("; "))
+    };
+    let replaced = plan.templates.iter().map(|own| {
+        let own = Template {
+            name: own.name.clone(),
+            text: own.text.clone(),
+            place: None,
+        };
+        own.replaced(name, folders)
+    });
+    let replaced: Result<Vec<_>, _> = replaced.collect();
+    Templates::new(replaced.map_err(|fault| refused(vec![fault]))?).map_err(refused)
 }
 
 /// Finds the setting in the complaint of a plan about its order.

@@ -41,7 +41,7 @@ impl Schema {
     pub fn check(&self, layers: &Layers) -> Vec<Mistake> {
         let settings = layers.to_value();
         let is_none = matches!(&settings, Value::Map(entries) if entries.is_empty());
-        if is_none && matches!(self, Self::Unit | Self::Optional(_)) {
+        if is_none && self.takes_null() {
             return Vec::new();
         }
         let mut check = Check {
@@ -53,6 +53,11 @@ impl Schema {
         check.value(self, &settings);
         check.reserved(self);
         check.mistakes
+    }
+
+    /// Returns true if a config without settings is null.
+    pub(crate) fn takes_null(&self) -> bool {
+        matches!(self, Self::Unit | Self::Optional(_))
     }
 
     /// Returns the schema of the setting at `path`, if it is known.

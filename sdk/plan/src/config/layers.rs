@@ -7,6 +7,7 @@ use std::{
 };
 
 use wxec::{
+    Host,
     call::Value,
     inventory::{Inventory, InventoryHost},
 };
@@ -98,6 +99,24 @@ impl Layers {
     /// Makes layers without a setting.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns the settings that an inventory has for a host, for the plan of this name. There are none
+    /// for a host of the same name that is elsewhere: it is another one.
+    pub fn of_host(plan: &str, inventory: &Inventory, host: &Host) -> Self {
+        let mut layers = Self::new();
+        let entry = inventory.host(host.name());
+        if let Some(entry) = entry.filter(|entry| entry.address() == host.address()) {
+            layers.add_host(plan, inventory, entry);
+        }
+        layers
+    }
+
+    /// Adds settings, which win over those that are there.
+    pub fn add(&mut self, later: &Self) {
+        for (path, (value, origin)) in &later.settings {
+            self.place(path.clone(), value.clone(), origin);
+        }
     }
 
     /// Sets the value at `path`, for people from `layer`.

@@ -128,6 +128,11 @@ impl Templates {
         }
     }
 
+    /// Returns those that stand in place of the plan's own.
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = &Template> {
+        self.templates.iter().filter(|it| it.place.is_some())
+    }
+
     /// Returns a digest of their names and texts.
     pub fn digest(&self) -> Digest {
         let all = self.templates.iter();
