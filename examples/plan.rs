@@ -1,10 +1,10 @@
-//! A plan that greets in a file, previewed and carried out: `examples/run plan [ADDRESS [MODE]]`.
+//! A plan that greets in a file, previewed and carried out: `examples/run plan [MODE [ADDRESS…]]`.
 
 use serde::{Deserialize, Serialize};
-use wxec::Host;
-use wxec_plan::{Fault, Order, Report, Run, file, plan};
+use wxec::Fleet;
+use wxec_plan::{Fault, Report, Run, file, plan};
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct HelloWorld {
     name: String,
 }
@@ -22,29 +22,36 @@ fn hello_world(run: &mut Run, config: &HelloWorld) -> Result<(), Fault> {
 
 #[wxec::main]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let host = Host::new(arguments.next().unwrap_or_else(|| "local:".into()))?;
-    let mode = arguments.next().unwrap_or_else(|| "install".into());
-    let config = HelloWorld {
-        name: "world".into(),
-    };
-    let order = Order::new(config).in_mode(mode);
+    let mut words = std::env::args().skip(1);
+    let mode = words.next().unwrap_or_else(|| "install".into());
+    let mut addresses: Vec<String> = words.collect();
+    if addresses.is_empty() {
+        addresses.push("local:".into());
+    }
+    let fleet = Fleet::new(&addresses)?;
+    let apply = || hello_world::apply(&fleet).set("name", "world").mode(&*mode);
 
-    println!("preview:");
-    print(&hello_world::on(&host, order.clone().preview()).wait()?);
-    println!("done:");
-    print(&hello_world::on(&host, order).wait()?);
+    for (what, apply) in [("preview", apply().preview()), ("done", apply())] {
+        println!("{what}:");
+        for outcome in apply.start()? {
+            match outcome.result {
+                Ok(report) => print(&outcome.host, &report),
+                Err(error) => println!("{error}"),
+            }
+        }
+    }
+    fleet.close().wait();
     Ok(())
 }
 
-/// Prints a report with its differences.
+/// Prints the report of a host with its differences.
 #[cfg(not(target_family = "wasm"))]
-fn print(report: &Report) {
+fn print(host: &str, report: &Report) {
     for step in &report.steps {
-        println!("  {}: {}", step.name, step.state);
+        println!("  {host}: {}: {}", step.name, step.state);
         for difference in &step.differences {
             println!("    {difference}");
         }
     }
-    println!("  {}", report.summary());
+    println!("  {host}: {}", report.summary());
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use plans::Site;
-use wxec::{CallErrorKind, Host};
+use wxec::{CallErrorKind, Host, inventory::Inventory};
 use wxec_plan::{Order, Report, Secret, State};
 
 use crate::harness::{Cli, Ended};
@@ -606,6 +606,80 @@ fn templates_are_rendered_in_code_as_well() {
         .wait()
         .unwrap();
     assert_eq!(read("page.conf"), "0\n");
+}
+
+#[test]
+fn a_plan_is_applied_to_a_fleet_with_the_settings_of_each_host() {
+    let place = place();
+    let path = |name: &str| place.path().join(name);
+    cli(
+        place.path(),
+        &["plan", "check", "one,two", "plans::greeting"],
+    )
+    .is("2 hosts: no mistakes");
+    let inventory = Inventory::from_file(path("wxec.toml")).wait().unwrap();
+    let fleet = inventory.select("one,two").unwrap();
+    let apply = || {
+        plans::greeting::apply(&fleet)
+            .inventory(&inventory)
+            .order(Order::unrecorded)
+    };
+    let foreseen = apply().preview().wait().unwrap();
+    assert_eq!(foreseen.successes().count(), 2);
+    assert!(!path("one").exists());
+
+    fs::write(path("two"), "of another program").unwrap();
+    let foreseen = foreseen.successes();
+    let foreseen = foreseen.map(|(host, report)| (host, report.foreseen()));
+    let applied = apply().foreseen(foreseen).wait().unwrap();
+    let done: Vec<_> = applied.successes().map(|(host, _)| host).collect();
+    assert_eq!(done, ["one"]);
+    assert_eq!(fs::read_to_string(path("one")).unwrap(), "Hello, all!\n");
+    let (host, error) = applied.failures().next().unwrap();
+    assert!(
+        host == "two" && matches!(&error.kind, CallErrorKind::Task(_)),
+        "{error}"
+    );
+
+    // A later setting wins, and the rules of the fleet hold.
+    fs::remove_file(path("one")).unwrap();
+    fs::create_dir(path("one")).unwrap();
+    let by_one = fleet.clone().batches("1".parse().unwrap());
+    let stopped = plans::greeting::apply(&by_one)
+        .inventory(&inventory)
+        .set("name", "you")
+        .order(Order::unrecorded)
+        .wait()
+        .unwrap();
+    assert_eq!(stopped.stopped().unwrap().not_started.len(), 1);
+    assert_eq!(
+        fs::read_to_string(path("two")).unwrap(),
+        "of another program"
+    );
+    fleet.close().wait();
+}
+
+#[test]
+fn templates_of_a_fleet_are_given_the_facts_of_each_host() {
+    let place = place();
+    let path = place.path().join("card");
+    let fleet = wxec::Fleet::new(["local:"]).unwrap();
+    let apply = || {
+        plans::card::apply(&fleet)
+            .set("path", path.display().to_string())
+            .order(Order::unrecorded)
+    };
+    let outcomes = apply().wait().unwrap().into_result().unwrap();
+    assert_eq!(outcomes[0].1.summary(), "2 steps: 1 changed, 1 ok");
+
+    // A file of the operator stands in place of the template.
+    let folder = place.path().join("mine/card");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("card.j2"), "{{ target.cpu }}\n").unwrap();
+    let own = apply().templates(place.path().join("mine")).preview();
+    let refused = own.check().unwrap_err().to_string();
+    assert!(refused.contains("did you mean `cpus`?"), "{refused}");
+    fleet.close().wait();
 }
 
 #[test]

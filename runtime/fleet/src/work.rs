@@ -4,14 +4,20 @@ use std::fmt;
 
 use wxec_controller::CallError;
 
-use crate::{driver::Job, judge::Judge, rollout::Verdict, run::FleetRun};
+use crate::{
+    driver::Job,
+    judge::{Judge, call_error},
+    rollout::Verdict,
+    run::FleetRun,
+};
 
 /// Work on each host of a fleet, as [`Fleet::work`](crate::Fleet::work) returns it. Nothing happens
 /// until it is [started](Self::start).
 ///
 /// The rules of the fleet need to know how work ended. They know a [`CallError`] (unless its task
 /// has a type of error of its own), a `TransferError` and an [`Error`](crate::Error); an error of
-/// another type is a failure like any other. [`judge`](Self::judge) tells more.
+/// another type is a failure like any other. [`judge`](Self::judge) and
+/// [`judge_calls`](Self::judge_calls) tell more.
 #[must_use = "work does nothing until it is started"]
 pub struct FleetWork<T, E>(pub(crate) Job<T, E>);
 
@@ -44,6 +50,13 @@ impl<T: Send + 'static, E: Send + 'static> FleetWork<T, E> {
 
     pub(crate) fn idempotent_if(self, idempotent: bool) -> Self {
         if idempotent { self.idempotent() } else { self }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> FleetWork<T, CallError<E>> {
+    /// Judges errors as those of calls, also where their task has a type of error of its own.
+    pub fn judge_calls(self) -> Self {
+        self.judged_by(Judge::of_errors(Verdict::of_call, call_error))
     }
 }
 

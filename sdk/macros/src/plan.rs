@@ -65,9 +65,10 @@ pub(crate) fn expand(
 ) -> syn::Result<TokenStream> {
     let plan = PlanFunction::parse(arguments, item, surroundings)?;
     let (function, config) = (plan.function(), plan.config_export());
+    let apply = plan.apply();
     let task = plan.into_task();
     let (cfgs, beside) = (task.cfgs(), task.beside());
-    Ok(quote!(#function #beside #(#cfgs)* #config))
+    Ok(quote!(#function #beside #(#cfgs)* #config #(#cfgs)* #apply))
 }
 
 impl PlanFunction {
@@ -178,6 +179,35 @@ impl PlanFunction {
         }
     }
 
+    /// The function `apply` of the companion, for callers.
+    fn apply(&self) -> TokenStream {
+        let (krate, name, modes) = (&self.krate, self.name(), &self.modes);
+        let (visibility, ident) = (&self.function.vis, &self.function.sig.ident);
+        let config = match &self.config {
+            None => quote!(()),
+            Some(config) => config.sent.to_token_stream(),
+        };
+        let templates = texts(&self.templates);
+        let summary = format!(
+            "Applies [`{ident}`](fn@{ident}) to the hosts of a fleet, with the settings of each."
+        );
+        quote! {
+            #[cfg(not(target_family = "wasm"))]
+            impl #ident {
+                #[doc = #summary]
+                #[allow(dead_code, reason = "a plan may be ordered by others only")]
+                #visibility fn apply(fleet: &#krate::__private::wxec::Fleet) -> #krate::Apply<#config> {
+                    #krate::Apply::new(fleet, #krate::__private::OfPlan {
+                        name: #name,
+                        modes: &[#(#modes),*],
+                        templates: &[#(#templates),*],
+                        order: |host, order| Self::on(host, order),
+                    })
+                }
+            }
+        }
+    }
+
     /// The task that takes orders for the plan.
     fn into_task(self) -> Task {
         let (krate, called, order) = (&self.krate, self.called(), self.order());
@@ -247,14 +277,19 @@ fn prepared(krate: &Path, order: &Ident, templates: &[String]) -> TokenStream {
     if templates.is_empty() {
         return TokenStream::new();
     }
-    let texts = templates.iter().map(|name| {
-        let text = template_text(name);
-        quote!((#name, #text))
-    });
+    let texts = texts(templates);
     quote! {
         #[cfg(not(target_family = "wasm"))]
         let #order = #krate::Order::of_plan(#order, &[#(#texts),*]);
     }
+}
+
+/// Returns the names and the texts of templates.
+fn texts(templates: &[String]) -> impl Iterator<Item = TokenStream> {
+    templates.iter().map(|name| {
+        let text = template_text(name);
+        quote!((#name, #text))
+    })
 }
 
 fn spanned(path: &Path, span: Span) -> TokenStream {

@@ -47,7 +47,7 @@ impl Surroundings {
             .text
             .split(&own)
             .skip(1)
-            .any(|rest| !rest.starts_with("on"));
+            .any(|rest| !OWN.iter().any(|own| rest.starts_with(own)));
         if !self.is_indented && !is_taken && !is_path {
             return;
         }
@@ -184,6 +184,9 @@ fn means_crate(item: &Item, name: &Ident) -> bool {
     paths.found && !declares(item, name)
 }
 
+/// The functions of a task's type; only a plan's has the second one.
+const OWN: [&str; 2] = ["on", "apply"];
+
 struct Paths<'a> {
     name: &'a Ident,
     found: bool,
@@ -193,7 +196,10 @@ impl Visit<'_> for Paths<'_> {
     fn visit_path(&mut self, path: &Path) {
         let mut segments = path.segments.iter().map(|segment| &segment.ident);
         let begins = path.leading_colon.is_none() && segments.next() == Some(self.name);
-        self.found |= begins && segments.next().is_some_and(|next| next != "on");
+        self.found |= begins
+            && segments
+                .next()
+                .is_some_and(|next| OWN.iter().all(|own| next != own));
         syn::visit::visit_path(self, path);
     }
 }
@@ -331,7 +337,7 @@ mod tests {
             );
         }
         for item in [
-            "fn other() { stats::on(&host); }",
+            "fn other() { stats::on(&host); stats::apply(&fleet); }",
             "fn other() { ::stats::f(); self::stats::f(); }",
             "fn other() { use others::stats; stats::f(); }",
             "#[cfg(unix)] fn other() { stats::f(); }",

@@ -4,7 +4,7 @@
 pub use wxec;
 
 #[cfg(not(target_family = "wasm"))]
-pub use crate::crash::crash_at;
+pub use crate::{apply::OfPlan, crash::crash_at};
 #[cfg(target_family = "wasm")]
 pub use config::answer_config;
 

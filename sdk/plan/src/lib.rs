@@ -97,10 +97,15 @@ mod prefabs;
 mod undo;
 /// Orders to take the steps of a plan.
 mod order;
+/// Plans applied to many hosts.
+#[cfg(not(target_family = "wasm"))]
+mod apply;
 #[doc(hidden)]
 pub mod __private;
 
 pub use action::{Action, Change, FILE_MODE, FOLDER_MODE, Owner, SECRET_MODE};
+#[cfg(not(target_family = "wasm"))]
+pub use apply::Apply;
 pub use ask::PackageManager;
 pub use checkout::Checkout;
 pub use command::{Command, command};

@@ -4,6 +4,8 @@
 mod access;
 /// Users and groups, in a copy of this machine's file system.
 mod accounts;
+/// Plans that are applied to fleets.
+mod applied;
 /// `#[plan]`: functions that are called as such, by each other, and by orders.
 mod attribute;
 /// Prefabs that boast or err, and programs that change the host meanwhile.
