@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use wxec::{
@@ -31,8 +32,8 @@ pub struct Fetch {
 
 /// Bytes of a failed program's errors that are told.
 const MAX_TOLD_BYTES: u64 = 2 << 10;
-/// Longest time of a transfer in seconds: a gigabyte at 5 Mbit/s.
-const MAX_TIME_S: &str = "1800";
+/// Longest time of a transfer: a gigabyte at 5 Mbit/s.
+const MAX_TIME: Duration = Duration::from_secs(1800);
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -52,6 +53,7 @@ impl Fetch {
     /// if nothing comes for a minute.
     fn programs(&self) -> [Vec<String>; 2] {
         let max_bytes = self.max_bytes.to_string();
+        let max_time = MAX_TIME.as_secs().to_string();
         // No redirection leads out of an encrypted connection.
         let redirects = if self.url.starts_with("https:") {
             "=https"
@@ -74,7 +76,7 @@ impl Fetch {
             "--speed-time",
             "60",
             "--max-time",
-            MAX_TIME_S,
+            &max_time,
             "--proto-redir",
             redirects,
             "--max-filesize",
@@ -105,12 +107,16 @@ impl Fetch {
             spawned => spawned.map_err(|error| failed(&error.to_string()))?,
         };
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let copied = stdout.map(|stdout| copy(stdout, file, self.max_bytes));
+        // `wget` has no limit for all of a transfer.
+        let copied = stdout.map(|stdout| copy(Until::now(stdout, MAX_TIME), file, self.max_bytes));
         let copied = copied.unwrap_or_else(|| Ok(Some(Digest::of(b""))));
         let Ok(Some(digest)) = copied else {
             // It would wait for ever to say the rest.
             let _ = child.kill();
             let _ = child.wait();
+            if matches!(&copied, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
+                return Err(failed(&format!("it takes longer than {MAX_TIME:?}")));
+            }
             copied.map_err(Fault::io("cannot write it", &self.path))?;
             let message = format!("it has more than {} bytes", self.max_bytes);
             return Err(Fault::of(FaultKind::TooLarge, message));
@@ -137,6 +143,30 @@ impl Fetch {
             }
             _ => Ok(true),
         }
+    }
+}
+
+/// A reader that fails once its time is over, at the next bytes that come.
+struct Until<R> {
+    from: R,
+    began: Instant,
+    time: Duration,
+}
+
+impl<R> Until<R> {
+    fn now(from: R, time: Duration) -> Self {
+        let began = Instant::now();
+        Self { from, began, time }
+    }
+}
+
+impl<R: Read> Read for Until<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        if count > 0 && self.began.elapsed() > self.time {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(count)
     }
 }
 
@@ -214,6 +244,16 @@ mod tests {
             file.read_to_end(&mut content).unwrap();
             check(result, &content);
         }
+    }
+
+    #[test]
+    fn a_transfer_that_goes_on_for_ever_ends() {
+        let read = |time| copy(Until::now(io::repeat(7), time), &mut io::sink(), 1 << 20);
+        assert_eq!(
+            read(Duration::ZERO).unwrap_err().kind(),
+            io::ErrorKind::TimedOut
+        );
+        assert_eq!(read(MAX_TIME).unwrap(), None);
     }
 
     #[test]
