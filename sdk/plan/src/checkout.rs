@@ -18,6 +18,9 @@ pub struct Checkout {
     pub(crate) has_submodules: bool,
 }
 
+/// The commit in the differences of a preview that cannot know it.
+pub(crate) const SOME_COMMIT: &str = "some commit";
+
 /// Settings for all commands. A repository's own settings and hooks can make git run programs, and
 /// nothing may wait for a server or a password for ever.
 const SETTINGS: [&str; 6] = [

@@ -1,10 +1,13 @@
 //! Previews that are kept, and what is applied of them.
 
+use std::ops::Not;
+
 use serde::{Deserialize, Serialize};
 use wxec::{cbor, module::Digest};
 
 use crate::{
-    difference::Difference,
+    checkout::SOME_COMMIT,
+    difference::{Attribute, Difference, Side},
     fault::{Fault, FaultKind},
     report::{Report, State},
 };
@@ -19,6 +22,9 @@ struct ForeseenStep {
     name: String,
     /// Digest of the differences; `None` if they were unknown.
     change: Option<Digest>,
+    /// True if a checkout may be at any commit, because the server decides.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    at_any_commit: bool,
 }
 
 impl Report {
@@ -47,6 +53,7 @@ impl Report {
                 State::Unknown { .. } => None,
                 _ => Some(digest_of(&step.differences)),
             },
+            at_any_commit: step.differences.iter().any(is_at_any_commit),
         });
         Foreseen(steps.collect())
     }
@@ -60,12 +67,35 @@ impl Foreseen {
             None => moved("the preview that is applied has no such step"),
             Some(ForeseenStep { change: None, .. }) => Ok(()),
             Some(foreseen) if foreseen.change == Some(digest_of(differences)) => Ok(()),
+            Some(foreseen)
+                if foreseen.at_any_commit
+                    && foreseen.change == Some(digest_of(&without_commit(differences))) =>
+            {
+                Ok(())
+            }
             Some(_) => moved(
                 "the host has changed since the preview that is applied: the step would change \
                  something else",
             ),
         }
     }
+}
+
+fn is_at_any_commit(difference: &Difference) -> bool {
+    is_commit(difference) && difference.after == Side::Text(SOME_COMMIT.into())
+}
+
+fn is_commit(difference: &Difference) -> bool {
+    difference.attribute == Attribute::Named("commit".into())
+}
+
+/// Returns differences as a preview has them that cannot know the commit.
+fn without_commit(differences: &[Difference]) -> Vec<Difference> {
+    let mut differences = differences.to_vec();
+    for difference in differences.iter_mut().filter(|it| is_commit(it)) {
+        difference.after = Side::Text(SOME_COMMIT.into());
+    }
+    differences
 }
 
 fn digest_of(differences: &[Difference]) -> Digest {

@@ -7,7 +7,7 @@ use wxec::module::Digest;
 
 use crate::{
     action::{Action, FILE_MODE, FOLDER_MODE, Owner, mode_of_new},
-    checkout::Checkout,
+    checkout::{Checkout, SOME_COMMIT},
     command::Command,
     content::Content,
     difference::{Attribute, Difference, Side},
@@ -219,7 +219,7 @@ impl Prediction<'_> {
             Some(before) => return Err(before.kind.instead_of(self.path, "folder")),
         }
         let commit = checkout.commit.as_deref();
-        let commit = Side::Text(commit.unwrap_or("some commit").into());
+        let commit = Side::Text(commit.unwrap_or(SOME_COMMIT).into());
         let before = self.look.read(self.path.join(".git/HEAD"))?;
         let before = before.map_or(Side::Absent, |head| Side::of_bytes(head.trim_ascii()));
         differences.push(self.differs(Attribute::Named("commit".into()), before, commit));

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use wxec_plan::{Fault, FaultKind, Git, Run, State, file, git};
+use wxec_plan::{Fault, FaultKind, Git, Order, Run, State, file, git};
 
 fn run_git(folder: &Path, words: &[&str]) -> String {
     let mut command = Command::new("git");
@@ -121,6 +121,26 @@ fn a_branch_is_followed_and_is_unknown_in_a_preview() {
     assert!(!changed(&main).unwrap());
     let fault = changed(&git(place.checkout(), &place.url).branch("other")).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Command, "{fault}");
+}
+
+#[test]
+fn a_new_checkout_at_a_branch_is_made_as_its_preview_has_shown() {
+    let Some(place) = Place::new() else { return };
+    let plan = |run: &mut Run, url: String| -> Result<(), Fault> {
+        let main = git(place.checkout(), url).branch("main");
+        main.ensure(run).map(drop)
+    };
+    let order = || Order::new(place.url.clone()).unrecorded();
+    let foreseen = order().preview().carry_out(plan).unwrap().foreseen();
+    let travelled = wxec::cbor::encode(&foreseen).unwrap();
+    assert_eq!(wxec::cbor::decode(&travelled), Ok(foreseen.clone()));
+    let made = order().foreseen(foreseen.clone()).carry_out(plan).unwrap();
+    assert_eq!(made.summary(), "1 step: 1 changed");
+
+    // Another program has made another one there.
+    place.commit("two");
+    let moved = order().foreseen(foreseen).carry_out(plan).unwrap_err();
+    assert_eq!(moved.fault.kind, FaultKind::Moved);
 }
 
 #[test]
