@@ -39,13 +39,16 @@ impl Look<'_> {
 
     /// Returns the attributes of a group, or `None` if there is no such group. Needs `ask = "users"`.
     ///
-    /// The attribute is `gid`, unless a preview cannot foresee it.
+    /// The attributes are `gid` and `members`: the names of accounts that are in it beside those whose own
+    /// group it is, with spaces between them. In a preview, those that cannot be foreseen are not
+    /// there.
     pub fn group(&self, name: &str) -> Result<Option<Attributes>, Fault> {
         self.item(&group_item(name), || {
             let entry = entry("group", name)?;
             Ok(entry.and_then(|entry| {
-                let gid = entry.get(2)?.clone();
-                Some(Attributes::from([("gid".into(), gid)]))
+                let (gid, members) = (entry.get(2)?.clone(), entry.get(3)?.replace(',', " "));
+                let attributes = [("gid".into(), gid), ("members".into(), members)];
+                Some(Attributes::from(attributes))
             }))
         })
     }

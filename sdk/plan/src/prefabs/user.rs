@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::group::group;
 use super::group::made_group;
 use crate::{
-    accounts::{check_account, user_item},
+    accounts::{check_account, group_item, user_item},
     action::{Action, Change},
     command::{Command, command},
     content::Content,
@@ -131,7 +131,8 @@ impl User {
         self
     }
 
-    /// Wants the account not to be there. Its home stays.
+    /// Wants the account not to be there. Its home stays; a group with its name that nobody else is in
+    /// goes with it.
     pub fn absent(mut self) -> Self {
         self.is_absent = true;
         self
@@ -189,6 +190,23 @@ impl User {
 
     fn looks_at_password(&self) -> bool {
         self.is_locked || self.password_hash.is_some()
+    }
+
+    /// Returns true if the account has a group with its name and is alone in it: that group is removed
+    /// with the account.
+    fn has_group_alone(&self, seen: &SeenUser, look: &Look<'_>) -> Result<bool, Fault> {
+        let own = seen.all.as_ref().and_then(|all| all.get("group"));
+        if own != Some(&self.name) {
+            return Ok(false);
+        }
+        let group = look.group(&self.name)?;
+        let is_alone = |group: Attributes| {
+            let members = group.get("members").map_or("", String::as_str);
+            members
+                .split(' ')
+                .all(|member| member.is_empty() || member == self.name)
+        };
+        Ok(group.is_some_and(is_alone))
     }
 
     /// Returns the password that it is to have in place of this one, if one is said.
@@ -368,7 +386,8 @@ pub struct SeenUser {
     view: Option<Attributes>,
     /// Groups that it is to be in, and that are not there.
     lacks_groups: Vec<String>,
-    /// Whether there is a group with its name.
+    /// True if there is a group with its name; for an account that is to be removed, if that group goes
+    /// with it.
     has_own_group: bool,
     /// All attributes, for predictions.
     #[serde(skip)]
@@ -410,6 +429,7 @@ impl Prefab for User {
             all,
         };
         if self.is_absent {
+            seen.has_own_group = self.has_group_alone(&seen, look)?;
             return Ok(seen);
         }
         for name in self.groups.iter().chain(self.said.get("group")) {
@@ -428,11 +448,18 @@ impl Prefab for User {
             };
             let delete = command(["userdel", &self.name]);
             let delete = delete.otherwise(command(["deluser", &self.name]));
-            return Change::of([Action::Run(delete.effect(Effect {
-                item: user_item(&self.name),
-                before: Some(all.clone()),
+            let gone = |item: String, before: Attributes| Effect {
+                item,
+                before: Some(before),
                 after: None,
-            }))]);
+            };
+            let mut delete = delete.effect(gone(user_item(&self.name), all.clone()));
+            if seen.has_own_group {
+                let gid = all.get("gid").cloned();
+                let before = gid.map(|gid| ("gid".into(), gid)).into_iter().collect();
+                delete = delete.effect(gone(group_item(&self.name), before));
+            }
+            return Change::of([Action::Run(delete)]);
         }
         if !seen.lacks_groups.is_empty() {
             let message = format!(

@@ -19,7 +19,7 @@ fn host(user: Option<Attributes>, groups: &[(&str, bool)]) -> Shadow {
     set(user_item("app"), user);
     for (group, is_there) in groups {
         let found = is_there.then(Attributes::new);
-        set(crate::accounts::group_item(group), found);
+        set(group_item(group), found);
     }
     shadow
 }

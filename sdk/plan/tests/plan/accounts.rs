@@ -104,11 +104,25 @@ fn check_all() {
     all(&mut again).unwrap();
     assert_eq!(again.report().summary(), "6 steps: 6 ok");
 
+    // The group of an account goes with it, and a preview knows that.
+    let mut foreseen = Run::preview();
     let mut gone = Run::new();
-    user("mia2").absent().ensure(&mut gone).unwrap();
+    for run in [&mut foreseen, &mut gone] {
+        user("mia2").absent().ensure(run).unwrap();
+        group("mia2").absent().ensure(run).unwrap();
+        group("staff2").absent().ensure(run).unwrap();
+    }
     user("mia2").absent().ensure(&mut Run::new()).unwrap();
-    group("staff2").absent().ensure(&mut gone).unwrap();
-    assert_eq!(gone.report().summary(), "2 steps: 2 changed");
+    let summary = foreseen.report().summary();
+    assert_eq!(summary, "3 steps: 2 would change, 1 ok");
+    assert_eq!(gone.report().summary(), "3 steps: 2 changed, 1 ok");
+    let differences = |run: &Run| {
+        let steps = run.report().steps.iter();
+        steps
+            .map(|step| step.differences.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(differences(&foreseen), differences(&gone));
     assert_eq!(line_of("/etc/passwd", "mia2"), None);
     assert_eq!(line_of("/etc/group", "staff2"), None);
     assert!(fs::metadata("/home/mia2").unwrap().is_dir());
