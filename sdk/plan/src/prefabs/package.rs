@@ -87,8 +87,8 @@ impl Package {
         self
     }
 
-    /// Wants this very version, as the package manager writes it. It is installed also in place of a
-    /// later one.
+    /// Wants this very version, as the package manager writes it; for `dnf`, with its release or without
+    /// one. It is installed also in place of a later one.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
@@ -124,12 +124,15 @@ impl Package {
     }
 
     /// Returns true if the package is as wanted.
-    fn is_settled(&self, found: Option<&Attributes>) -> bool {
+    fn is_settled(&self, manager: PackageManager, found: Option<&Attributes>) -> bool {
         match found {
             None => self.is_absent,
             Some(_) if self.is_absent => false,
             Some(found) => {
-                let has = |version: &String| found.get("version") == Some(version);
+                let has = |wanted: &String| {
+                    let version = found.get("version");
+                    version.is_some_and(|version| is_version(manager, version, wanted))
+                };
                 !found.contains_key("state") && self.version.as_ref().is_none_or(has)
             }
         }
@@ -178,7 +181,7 @@ impl Package {
                      `.repair()` ends what it began"
                 ));
             }
-            if has("held") && !self.is_settled(found.as_ref()) {
+            if has("held") && !self.is_settled(seen.manager, found.as_ref()) {
                 return refused(format!("{name} is held on this host, so it is not changed"));
             }
         }
@@ -247,6 +250,16 @@ fn refresh(manager: PackageManager) -> Command {
         PackageManager::Dnf => &["dnf", "makecache"],
     };
     with_settings(manager, command(words.iter().copied())).waits_for_lock()
+}
+
+/// Returns true if a version that was found is the wanted one.
+fn is_version(manager: PackageManager, found: &str, wanted: &str) -> bool {
+    let rest = found.strip_prefix(wanted);
+    match manager {
+        // The release of a package stands behind its version.
+        PackageManager::Dnf => rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+        PackageManager::Apt | PackageManager::Apk => rest == Some(""),
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -320,7 +333,7 @@ impl Prefab for Package {
         }
         let packages = seen.packages.iter();
         let wrong: Vec<_> = packages
-            .filter(|package| !self.is_settled(package.found.as_ref()))
+            .filter(|package| !self.is_settled(seen.manager, package.found.as_ref()))
             .collect();
         if wrong.is_empty() {
             return Change::settled();
@@ -357,5 +370,24 @@ impl Prefab for Package {
         missing
             .map(|package| made_package(seen.manager, &package.name))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_of_dnf_may_lack_its_release() {
+        for (found, wanted, of_dnf, of_others) in [
+            ("1.0-1", "1.0-1", true, true),
+            ("1.0-1", "1.0", true, false),
+            ("1.0.5-1", "1.0", false, false),
+            ("1.0-1", "1.0-1.fc40", false, false),
+        ] {
+            let is = |manager| is_version(manager, found, wanted);
+            assert_eq!(is(PackageManager::Dnf), of_dnf, "{found} {wanted}");
+            assert_eq!(is(PackageManager::Apt), of_others, "{found} {wanted}");
+        }
     }
 }
