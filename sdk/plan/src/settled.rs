@@ -12,6 +12,8 @@ pub struct Settled {
     pub changed: bool,
     /// Digest of the state that the last look found.
     pub digest: Digest,
+    /// True in a preview that knows nothing about the step.
+    pub(crate) is_unknown: bool,
 }
 
 impl Settled {
@@ -21,6 +23,7 @@ impl Settled {
             step,
             changed: false,
             digest: Digest::of(&[]),
+            is_unknown: true,
         }
     }
 }

@@ -160,6 +160,8 @@ impl Unit {
         let restarted = self.again(run, "restart", &self.restart_after, starts)?;
         let reloaded = self.again(run, "reload", &self.reload_after, starts || restarted)?;
         settled.changed |= restarted || reloaded;
+        let mut inputs = self.restart_after.iter().chain(&self.reload_after);
+        settled.is_unknown |= !settled.changed && inputs.any(|input| input.is_unknown);
         Ok(settled)
     }
 

@@ -36,6 +36,7 @@ impl Run {
         self.leave_step();
         let state = state?;
         let changed = matches!(state, State::Changed | State::WouldChange);
+        let is_unknown = matches!(state, State::Unknown { .. });
         self.add(path, state, Vec::new(), began);
         Ok(Settled {
             step: self
@@ -46,6 +47,7 @@ impl Run {
             changed,
             // It has no state beside having run.
             digest: Digest::of(command.to_string().as_bytes()),
+            is_unknown,
         })
     }
 
@@ -58,6 +60,7 @@ impl Run {
             step: step.unwrap_or_default(),
             changed,
             digest: digest_of(inputs),
+            is_unknown: !changed && inputs.iter().any(|input| input.is_unknown),
         })
     }
 
@@ -101,13 +104,19 @@ impl Run {
         Ok(State::Changed)
     }
 
-    /// In a preview, what cannot be foreseen is unknown. Elsewhere it cannot happen.
+    /// In a preview, what cannot be foreseen is unknown, and so is what is missing once programs would
+    /// have been run: a package brings folders and files. Elsewhere the first cannot happen.
     pub(super) fn unless_unforeseen(&self, fault: Fault) -> Result<State, Fault> {
-        if self.is_preview() && fault.kind == FaultKind::Unforeseen {
-            let path = fault.path.unwrap_or_default();
-            let why = format!("{path}: {}", fault.message);
-            return Ok(State::Unknown { why });
+        let may_come = fault.kind == FaultKind::Missing && self.shadow.is_after_programs();
+        if !self.is_preview() || !may_come && fault.kind != FaultKind::Unforeseen {
+            return Err(fault);
         }
-        Err(fault)
+        let path = fault.path.iter();
+        let mut why: String = path.map(|path| format!("{path}: ")).collect();
+        why += &fault.message;
+        if may_come {
+            why += ", before the programs above have run";
+        }
+        Ok(State::Unknown { why })
     }
 }

@@ -45,7 +45,10 @@ impl Run {
             Change(Decision::Actions(actions)) => actions,
             Change(Decision::Refused(fault)) => return Err(fault),
             Change(Decision::Unknown(why)) if self.is_preview() => {
-                let settled = self.settled(looks, first, first)?;
+                let settled = Settled {
+                    is_unknown: true,
+                    ..self.settled(looks, first, first)?
+                };
                 return Ok((settled, State::Unknown { why }, Vec::new()));
             }
             Change(Decision::Unknown(why)) => return Err(Fault::of(FaultKind::Undecided, why)),
@@ -75,6 +78,7 @@ impl Run {
             step: self.path(),
             changed: !looks.are_equal(first, last),
             digest: looks.digest(last)?,
+            is_unknown: false,
         })
     }
 
@@ -182,7 +186,7 @@ impl Run {
     }
 
     /// Keeps the content of these files out of this report.
-    pub(super) fn keep_secret(&mut self, files: &[PathBuf]) {
+    pub(crate) fn keep_secret(&mut self, files: &[PathBuf]) {
         let look = Look::over(&self.shadow);
         let resolved = files.iter().filter_map(|path| look.resolve(path).ok());
         self.secret_files

@@ -30,7 +30,11 @@ impl Run {
         let result = result.map_err(|fault| self.blamed(fault));
         self.leave_step();
         let is_restarted = result?;
+        let unknown = inputs.iter().find(|input| input.is_unknown);
         let state = match (is_restarted, self.is_preview()) {
+            (false, _) if !is_fresh && let Some(unknown) = unknown => State::Unknown {
+                why: format!("`{}` may change something", unknown.step),
+            },
             (false, _) => State::Ok,
             (true, true) => State::WouldChange,
             (true, false) => State::Changed,

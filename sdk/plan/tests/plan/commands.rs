@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wxec_plan::{Fault, FaultKind, Run, State, command, file, folder};
+use wxec_plan::{Fault, FaultKind, Run, State, command, file, folder, line};
 
 fn states(run: &Run) -> Vec<&State> {
     run.report().steps.iter().map(|step| &step.state).collect()
@@ -110,4 +110,49 @@ fn steps_upon_what_a_command_would_make_are_unknown_in_a_preview() {
     let mut run = Run::new();
     steps(&mut run).unwrap();
     assert_eq!(run.report().summary(), "3 steps: 3 changed");
+}
+
+#[test]
+fn what_depends_on_an_unknown_step_is_unknown() {
+    let place = tempfile::tempdir().unwrap();
+    let top = place.path().to_owned();
+    let plan = |run: &mut Run, is_changed: bool| -> Result<(), Fault> {
+        let unknown = command(["true"]).run(run)?;
+        let text = if is_changed { "new" } else { "old" };
+        let conf = file(top.join("conf")).content(text).ensure(run)?;
+        command(["echo", "restart"])
+            .after([&unknown, &conf])
+            .run(run)
+            .map(drop)
+    };
+    fs::write(top.join("conf"), "old").unwrap();
+    let mut preview = Run::preview();
+    plan(&mut preview, false).unwrap();
+    let why = "`true` may change something".to_owned();
+    assert_eq!(states(&preview)[2], &State::Unknown { why });
+    let mut preview = Run::preview();
+    plan(&mut preview, true).unwrap();
+    assert_eq!(states(&preview)[2], &State::WouldChange);
+}
+
+#[test]
+fn what_programs_may_bring_is_unknown_and_not_missing() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let mut preview = Run::preview();
+    let fault = line(path("conf"), "x").ensure(&mut preview).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Missing);
+    let fault = file(path("no/conf")).ensure(&mut preview).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Missing);
+
+    let mut preview = Run::preview();
+    command(["true"]).run(&mut preview).unwrap();
+    line(path("conf"), "x").ensure(&mut preview).unwrap();
+    file(path("no/conf")).ensure(&mut preview).unwrap();
+    let why = format!(
+        "{}: there is no such file to edit, before the programs above have run",
+        path("conf").display()
+    );
+    assert_eq!(states(&preview)[1], &State::Unknown { why });
+    assert!(matches!(states(&preview)[2], State::Unknown { .. }));
 }
