@@ -278,7 +278,12 @@ impl Prediction<'_> {
         let before = self.there()?;
         match before.kind {
             Kind::File => {
-                let content = self.content_before()?;
+                // What others may not read is told to nobody as it goes: an earlier run may have put a
+                // secret there.
+                let content = match before.mode & 0o077 {
+                    0 => Side::Hidden,
+                    _ => self.content_before()?,
+                };
                 let gone = [
                     self.kind(Side::Absent),
                     self.differs(Attribute::Content, content, Side::Absent),

@@ -50,6 +50,14 @@ fn undo_all(run: &mut Run, name: &str, made: Vec<MadeBy>) -> Result<(), Fault> {
 /// Removes a thing in `run`, unless something else has come to depend on it. Returns whether it is
 /// gone.
 fn undo(made: &Made, run: &mut Run) -> Result<bool, Fault> {
+    if let Made::File(path)
+    | Made::Line { path, .. }
+    | Made::Block { path, .. }
+    | Made::Setting { path, .. } = made
+    {
+        // The record does not know where the plan has put secrets.
+        run.keep_secret(&[path.clone()]);
+    }
     match made {
         Made::File(path) => prefabs::file(path).absent().ensure(run),
         Made::Symlink(path) => prefabs::symlink(path, "-").absent().ensure(run),

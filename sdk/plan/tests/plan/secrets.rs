@@ -117,3 +117,39 @@ impl Prefab for Endless {
         }])
     }
 }
+
+#[test]
+fn what_an_earlier_run_has_put_there_is_not_shown_as_it_goes() {
+    let top = tempfile::tempdir().unwrap();
+    let path = |name: &str| top.path().join(name);
+    let plan = |run: &mut Run, (): ()| -> Result<(), Fault> {
+        file(path("key")).content(secret()).ensure(run)?;
+        file(path("conf")).ensure(run)?;
+        line(path("conf"), secret()).ensure(run).map(drop)
+    };
+    let nothing = |_: &mut Run, ()| Ok(());
+    let record = tempfile::tempdir().unwrap();
+    let order = || wxec_plan::Order::new(()).recorded_in(record.path());
+    order().carry_out(plan).unwrap();
+    for order in [
+        order().in_mode("clean").preview(),
+        order().prune().preview(),
+        order().in_mode("clean"),
+    ] {
+        let report = order.carry_out(nothing).unwrap();
+        assert!(!report.is_unchanged());
+        assert_hidden(format!("{report:?}"));
+    }
+    assert!(!path("key").exists() && !path("conf").exists());
+
+    // A plan that has forgotten what it was.
+    let mut run = Run::new();
+    file(path("key"))
+        .content(secret())
+        .ensure(&mut run)
+        .unwrap();
+    let mut run = Run::new();
+    file(path("key")).absent().ensure(&mut run).unwrap();
+    assert_eq!(run.report().steps[0].state, State::Changed);
+    assert_no_canary(&run);
+}
