@@ -170,12 +170,30 @@ pub(crate) fn history(args: &HistoryArgs, verbosity: Verbosity) -> Result<u8, Co
     Prepared::of(&args.plan, Order::new(()).history(), verbosity)?.look(Way::History, verbosity)
 }
 
+/// Show what differs between each host and a plan, as `diff` does
+///
+/// A preview of the plan, as with `wxec apply --dry-run`: nothing is changed. Printed is what all steps
+/// together would change, for each file as a patch; hosts that differ in the same are shown once. The
+/// exit code is 0 if nothing differs, and 1 if anything does or cannot be told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+pub(crate) fn diff(args: &DiffArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let order = Order::new(()).in_mode(&*args.plan.mode);
+    Prepared::of(&args.plan, order, verbosity)?.look(Way::Diff, verbosity)
+}
+
 /// The way to go about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Preview,
     /// A preview that fails if there is anything to do.
     Validate,
+    /// The same, which shows differences only.
+    Diff,
     Apply,
     /// The last runs.
     History,
@@ -362,7 +380,7 @@ impl<'a> Prepared<'a> {
             input: Value::Null,
             own_inputs: self.own_inputs(preview)?,
             judge: match way {
-                Way::Validate => report::unchanged,
+                Way::Validate | Way::Diff => report::unchanged,
                 _ => |_| exit_code::OK,
             },
             on_denial: Some(if preview { preview_lacked } else { |_| DECLARE }),
@@ -370,15 +388,14 @@ impl<'a> Prepared<'a> {
             streaming: None,
             module: self.module.clone(),
         };
-        let show = if way == Way::History {
-            report::past
-        } else if verbosity >= Verbosity::Verbose {
-            report::all
-        } else {
-            report::changes
+        let show = match way {
+            Way::History => report::past,
+            Way::Diff => report::difference,
+            _ if verbosity >= Verbosity::Verbose => report::all,
+            _ => report::changes,
         };
         let style = self.args.format.map_or(Style::Text(show), Style::Format);
-        let results = rollout.results(style, false);
+        let results = rollout.results(style, way == Way::Diff);
         print_everywhere(rollout, job, results, false, verbosity)
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         negative_numbers::without_mark,
     },
     base::{exit_code, verbosity::Verbosity},
-    commands::apply::{self, HistoryArgs},
+    commands::apply::{self, DiffArgs, HistoryArgs},
     module::{functions::inside_crate, load::load},
     output::command_error::CommandError,
     plans::{
@@ -46,6 +46,7 @@ Examples:
   wxec plan show site::site --schema >site.schema.json
   wxec plan check @web site::site
   wxec plan config @web site::site --set title='A site'
+  wxec plan diff @web site::site
   wxec plan history web1 site::site";
 
 #[derive(Debug, Subcommand)]
@@ -54,6 +55,7 @@ enum Command {
     Show(ShowArgs),
     Check(CheckArgs),
     Config(ConfigArgs),
+    Diff(Box<DiffArgs>),
     History(Box<HistoryArgs>),
 }
 
@@ -118,6 +120,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         Command::Show(args) => show(args, verbosity),
         Command::Check(args) => check(&args.of, verbosity),
         Command::Config(args) => config(&args.of, verbosity),
+        Command::Diff(args) => apply::diff(args, verbosity),
         Command::History(args) => apply::history(args, verbosity),
     }
 }

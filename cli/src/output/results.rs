@@ -90,6 +90,8 @@ impl Results {
     /// Takes the value that `host` returned. Returns it if it belongs to an event of the run.
     pub(crate) fn value(&mut self, host: &str, value: Value) -> Option<Value> {
         match (self.style, &mut self.folded) {
+            // There is nothing to say of it.
+            (Style::Text(show), _) if show(&value).is_empty() => None,
             (Style::Format(Format::Json), _) if self.several => {
                 self.document.push((host.into(), value));
                 None

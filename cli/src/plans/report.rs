@@ -1,5 +1,7 @@
 //! Reports of plans, as people read them.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use similar::TextDiff;
 use wxec::call::Value;
@@ -15,6 +17,57 @@ pub(crate) fn changes(value: &Value) -> String {
 /// Returns all steps, and the summary.
 pub(crate) fn all(value: &Value) -> String {
     text(value, |_| true)
+}
+
+/// Returns what differs between a host and the plan, for people and for `patch`: for each file the lines
+/// that all steps together would change. The text is empty if nothing would.
+pub(crate) fn difference(value: &Value) -> String {
+    let Ok(report) = value.deserialized::<Report>() else {
+        return to_json(value);
+    };
+    let mut lines = Vec::new();
+    for difference in net(&report) {
+        lines.extend(patch(&difference).unwrap_or_else(|| vec![difference.to_string()]));
+    }
+    for step in &report.steps {
+        match &step.state {
+            State::Unknown { .. } => lines.push(format!("{}: {}", step.name, step.state)),
+            // What restarts something differs in nothing that can be seen.
+            State::WouldChange if step.differences.is_empty() => {
+                lines.push(format!("{}: {}", step.name, step.state));
+            }
+            _ => {}
+        }
+    }
+    lines.join("\n")
+}
+
+/// Returns what all steps together would change, by paths in their first order. The existence of a
+/// file is left out where its content shows it.
+fn net(report: &Report) -> Vec<Difference> {
+    let mut all: Vec<Difference> = Vec::new();
+    for difference in report.steps.iter().flat_map(|step| &step.differences) {
+        let is_same = |known: &&mut Difference| {
+            known.path == difference.path && known.attribute == difference.attribute
+        };
+        match all.iter_mut().find(is_same) {
+            Some(known) => known.after = difference.after.clone(),
+            None => all.push(difference.clone()),
+        }
+    }
+    all.retain(|difference| difference.before != difference.after || is_hidden(difference));
+    let shown: HashSet<_> = all
+        .iter()
+        .filter(|difference| patch(difference).is_some())
+        .map(|difference| difference.path.clone())
+        .collect();
+    let kept = all.into_iter();
+    kept.filter(|it| it.attribute != Attribute::Kind || !shown.contains(&it.path))
+        .collect()
+}
+
+fn is_hidden(difference: &Difference) -> bool {
+    difference.before == Side::Hidden
 }
 
 /// Returns the last runs of the plan on a host, a line each.
@@ -82,6 +135,12 @@ fn text(value: &Value, is_shown: fn(&State) -> bool) -> String {
 
 /// Returns the lines about one difference: for texts of several lines, those that differ.
 fn described(difference: &Difference) -> Vec<String> {
+    let lines = patch(difference).unwrap_or_else(|| vec![difference.to_string()]);
+    lines.iter().map(|line| format!("    {line}")).collect()
+}
+
+/// Returns the lines of a file that differ, as a patch.
+fn patch(difference: &Difference) -> Option<Vec<String>> {
     let Difference {
         path,
         attribute: Attribute::Content,
@@ -89,13 +148,13 @@ fn described(difference: &Difference) -> Vec<String> {
         after,
     } = difference
     else {
-        return vec![format!("    {difference}")];
+        return None;
     };
     let sides = match (before, after) {
         (Side::Text(before), Side::Text(after)) => (&**before, &**after),
         (Side::Absent, Side::Text(after)) => ("", &**after),
         (Side::Text(before), Side::Absent) => (&**before, ""),
-        _ => return vec![format!("    {difference}")],
+        _ => return None,
     };
     let name = |side: &Side| match side {
         Side::Absent => "/dev/null".to_owned(),
@@ -104,7 +163,7 @@ fn described(difference: &Difference) -> Vec<String> {
     let diff = TextDiff::from_lines(sides.0, sides.1);
     let mut diff = diff.unified_diff();
     let diff = diff.header(&name(before), &name(after)).to_string();
-    diff.lines().map(|line| format!("    {line}")).collect()
+    Some(diff.lines().map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -160,6 +219,41 @@ mod tests {
              2 steps: 1 ok, 1 would change"
         );
         assert!(all(&value).starts_with("folder /srv: ok\n"));
+    }
+
+    #[test]
+    fn steps_that_change_one_file_are_one_difference() {
+        let text = |text: &str| Side::Text(text.into());
+        let made = vec![
+            difference(Attribute::Kind, Side::Absent, text("file")),
+            difference(Attribute::Content, Side::Absent, text("a\n")),
+            difference(Attribute::Mode, Side::Absent, text("0644")),
+        ];
+        let added = vec![difference(Attribute::Content, text("a\n"), text("a\nb"))];
+        let why = "it is new".to_owned();
+        let value = report(vec![
+            step("file /srv/page", State::WouldChange, made),
+            step("line /srv/page", State::WouldChange, added),
+            step("unit web", State::Unknown { why }, Vec::new()),
+        ]);
+        assert_eq!(
+            super::difference(&value),
+            "--- /dev/null\n+++ /srv/page\n@@ -0,0 +1,2 @@\n+a\n+b\n\\ No newline at end of file\n\
+             /srv/page: mode: absent -> \"0644\"\nunit web: unknown (it is new)"
+        );
+        let there = vec![difference(Attribute::Content, text("a"), text("b"))];
+        let back = vec![difference(Attribute::Content, text("b"), text("a"))];
+        let value = report(vec![
+            step("one", State::WouldChange, there),
+            step("two", State::WouldChange, back),
+        ]);
+        assert_eq!(super::difference(&value), "");
+        let hidden = vec![difference(Attribute::Content, Side::Hidden, Side::Hidden)];
+        let value = report(vec![step("one", State::WouldChange, hidden)]);
+        assert_eq!(
+            super::difference(&value),
+            "/srv/page: content: (hidden) -> (hidden)"
+        );
     }
 
     #[test]
