@@ -1,6 +1,7 @@
 //! `wxec apply` and `wxec validate`: set hosts up by a plan, or see whether they are.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     io::{self, IsTerminal},
     mem,
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::mpsc;
 use wxec::{
     CallOptions, Host, Module,
     call::{Need, Value},
@@ -27,13 +29,16 @@ use crate::{
         rollout_args::{Chosen, RolloutArgs},
     },
     base::{exit_code, quantity, verbosity::Verbosity},
+    history::steps::{StepNews, Steps},
     hosts::{
         job::{Job, OwnInputs, print_everywhere},
+        recording::View,
         rollout::Rollout,
     },
     module::load::load,
     output::{
         command_error::CommandError,
+        guest_output::guest_output,
         results::{Format, Style},
     },
     plans::{
@@ -255,6 +260,10 @@ struct Prepared<'a> {
     function: Function,
     chosen: Chosen,
     settings: Arc<Settings>,
+    /// What the hosts tell of their steps, if they are to.
+    steps: Option<Arc<Steps>>,
+    /// News of steps, for one run whose events are printed.
+    news: Cell<Option<mpsc::UnboundedReceiver<StepNews>>>,
     /// The config of each host.
     configs: Arc<HashMap<String, Config>>,
 }
@@ -274,13 +283,35 @@ impl<'a> Prepared<'a> {
         let settings = Settings::of(found, place, &args.settings, verbosity)?;
         let hosts = settings.hosts.iter().map(|(host, _)| host.clone());
         let mut chosen = args.rollout.chosen(hosts.collect())?;
+        let is_events = args
+            .format
+            .is_some_and(|format| Style::Format(format).is_events(chosen.several));
+        let (steps, news) = match (is_events, View::of(verbosity).on_terminal) {
+            (true, _) => {
+                let (steps, news) = Steps::with_news();
+                (Some(Arc::new(steps)), Some(news))
+            }
+            (false, true) => (Some(Arc::default()), None),
+            (false, false) => (None, None),
+        };
         for host in &mut chosen.hosts {
             *host = host.with_limits(args.limits.of_plan(host));
+            if let Some(steps) = &steps {
+                let output = guest_output(chosen.several, verbosity);
+                *host = host.with_output(steps.listen(output));
+            }
         }
         let first = settings.hosts.first();
+        let order = if steps.is_some() {
+            order.tell_steps()
+        } else {
+            order
+        };
         Ok(Self {
             args,
             order,
+            steps,
+            news: Cell::new(news),
             foreseen: None,
             first: first.map(|(host, _)| host.name().to_owned()),
             configs: settings.configs()?.into(),
@@ -374,6 +405,10 @@ impl<'a> Prepared<'a> {
 
     /// Calls the plan on all hosts, and prints their reports.
     fn print(&self, way: Way, rollout: Rollout, verbosity: Verbosity) -> Result<u8, CommandError> {
+        let rollout = match self.steps.clone() {
+            Some(steps) => rollout.with_steps(steps, self.news.take()),
+            None => rollout,
+        };
         let preview = way != Way::Apply;
         let job = Job {
             function: self.function.path.clone(),

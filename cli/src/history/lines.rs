@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use wxec::{
     call::Value,
     fleet::{Event, EventKind},
-    history::{LiveItem, LiveLine, RunHeader},
+    history::{LiveItem, LiveLine, LiveStep, RunHeader},
 };
 
-use crate::{terminal::stdout::print_line, value::json::to_json};
+use crate::{history::steps::StepNews, terminal::stdout::print_line, value::json::to_json};
 
 /// The lines of a run that goes on.
 pub(crate) struct Lines {
@@ -35,10 +35,26 @@ impl Lines {
 
     /// Prints an item that a function sent.
     pub(crate) fn item(&self, host: String, item: &Value) {
-        let at_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let at_ms = self.at_ms();
         if let Some(item) = raw(item) {
             print(&LiveLine::Item(LiveItem { at_ms, host, item }));
         }
+    }
+
+    /// Prints a step of a plan.
+    pub(crate) fn step(&self, news: StepNews) {
+        let StepNews { host, step, state } = news;
+        let at_ms = self.at_ms();
+        print(&LiveLine::Step(LiveStep {
+            at_ms,
+            host,
+            step,
+            state,
+        }));
+    }
+
+    fn at_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Prints an event.

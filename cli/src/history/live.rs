@@ -15,7 +15,10 @@ use wxec::{
 
 use crate::{
     base::{quantity::show_duration, sync::lock},
-    history::summary::{slowest_of, times, words},
+    history::{
+        steps::Steps,
+        summary::{slowest_of, times, words},
+    },
     terminal::{raw, spinner, text::printable},
 };
 
@@ -31,17 +34,59 @@ const SLOW: Duration = Duration::from_secs(5);
 /// Width of the words before a line's names.
 const HEAD: usize = 12;
 
-/// Shows `run` on the terminal until the view is cleared. Lines that are printed meanwhile stand
-/// above it.
-pub(crate) fn show(run: Arc<Mutex<RunRecord>>) {
+/// Most steps that are shown: more would leave no room for what is printed above.
+const MAX_STEPS: usize = 8;
+
+/// Shows `run` on the terminal until the view is cleared, and the steps of a plan if there are any.
+/// Lines that are printed meanwhile stand above it.
+pub(crate) fn show(run: Arc<Mutex<RunRecord>>, steps: Option<Arc<Steps>>) {
     let began = Instant::now();
-    let draw = move |_: &ProgressState, text: &mut dyn fmt::Write| {
+    draw(move || {
         let now_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let lines = lines(&lock(&run), now_ms, raw::columns());
-        let _ = text.write_str(&lines.join("\n"));
+        let mut lines = lines(&lock(&run), now_ms, raw::columns());
+        lines.extend(
+            steps
+                .iter()
+                .flat_map(|steps| step_lines(steps, raw::columns())),
+        );
+        lines
+    });
+}
+
+/// Shows the steps of a plan until the view is cleared.
+pub(crate) fn show_steps(steps: Arc<Steps>) {
+    draw(move || step_lines(&steps, raw::columns()));
+}
+
+/// Returns the lines that show the steps under way, the oldest first.
+pub(crate) fn step_lines(steps: &Steps, width: usize) -> Vec<String> {
+    let all = steps.under_way();
+    let more = all.len().saturating_sub(MAX_STEPS);
+    let hosts = all
+        .iter()
+        .take(MAX_STEPS)
+        .map(|(host, ..)| host.chars().count());
+    let head = hosts.max().unwrap_or(0).max(HEAD - 2);
+    let lines = all.iter().take(MAX_STEPS).map(|(host, step, began)| {
+        let time = show_duration(began.elapsed());
+        format!("{host:<head$}  {time:>8}  {step}")
+    });
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let lines = lines.chain(more);
+    lines
+        .map(|line| truncate_str(&printable(&line), width, "…").into_owned())
+        .collect()
+}
+
+fn draw(lines: impl Fn() -> Vec<String> + Send + Sync + 'static) {
+    let draw = move |_: &ProgressState, text: &mut dyn fmt::Write| {
+        let _ = text.write_str(&lines().join("\n"));
     };
     let style = ProgressStyle::with_template("{run}").expect("the template is a constant");
-    let bar = ProgressBar::new_spinner().with_style(style.with_key("run", draw));
+    // A closure that is cloned with the style.
+    let draw = Arc::new(draw);
+    let key = move |state: &ProgressState, text: &mut dyn fmt::Write| draw(state, text);
+    let bar = ProgressBar::new_spinner().with_style(style.with_key("run", key));
     spinner::show_view(bar, TICK);
 }
 

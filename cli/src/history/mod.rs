@@ -3,6 +3,7 @@
 pub(crate) mod lines;
 pub(crate) mod live;
 pub(crate) mod page;
+pub(crate) mod steps;
 pub(crate) mod summary;
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! Tests of what is shown of a run.
 
+use std::sync::Arc;
+
 use wxec::{
     fleet::{Ending, Event, EventKind},
     history::{RunHeader, RunRecord, RunWork},
+    output::{GuestOutput, LogLevel, LogRecord},
 };
 
-use super::{live, page::page, summary};
+use super::{live, page::page, steps::Steps, summary};
 
 /// Returns a run on `hosts` hosts, web1 and following, that has just begun.
 fn begun(hosts: usize) -> RunRecord {
@@ -155,6 +158,22 @@ fn a_run_under_way_shows_its_hosts_by_phase() {
             "slow        web9 9.00 s",
         ]
     );
+}
+
+#[test]
+fn steps_of_plans_are_shown_by_host_and_no_more_than_fit() {
+    let steps = Arc::new(Steps::default());
+    let listen = steps.listen(Arc::new(|_, _| ()));
+    for host in 0..12 {
+        let message = "begins site/package \u{1b}nginx with a long name";
+        let record = LogRecord::new(LogLevel::Trace, "wxec_plan::step", message);
+        listen(&format!("web{host:02}"), GuestOutput::Log(record));
+    }
+    let lines = live::step_lines(&steps, 40);
+    assert_eq!(lines.len(), 9, "{lines:?}");
+    assert!(lines[0].starts_with("web00  "), "{lines:?}");
+    assert!(lines[0].contains("site/package \u{fffd}n"), "{lines:?}");
+    assert_eq!(lines[8], "and 4 more");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use wxec::{
 
 use crate::{
     base::exit_code,
+    history::steps::StepNews,
     hosts::rollout::Rollout,
     terminal::{
         interrupt::{self, Interrupted},
@@ -152,7 +153,8 @@ fn listen<T: Send + 'static>(
     each: &mut impl FnMut(News<'_, T>) -> Reported,
 ) -> Result<(), Interrupted> {
     loop {
-        match interrupt::block_on(next(run, items, &mut rollout.events))? {
+        match interrupt::block_on(next(run, items, rollout))? {
+            Next::Step(news) => rollout.tell_step(news),
             Next::Item(item) => pass_item(rollout, item, each),
             Next::Ended(outcome) => end(rollout, outcome, each),
             Next::Over => return Ok(()),
@@ -175,6 +177,9 @@ fn pass_results<T: Send + 'static>(
     items: &mut mpsc::Receiver<Item>,
     each: &mut impl FnMut(News<'_, T>) -> Reported,
 ) {
+    while let Ok(news) = rollout.step_news.try_recv() {
+        rollout.tell_step(news);
+    }
     while let Ok(item) = items.try_recv() {
         pass_item(rollout, item, each);
     }
@@ -257,6 +262,7 @@ where
 
 /// The next thing that happens in a run.
 enum Next<T> {
+    Step(StepNews),
     Item(Item),
     Ended(Outcome<T>),
     Event(Event),
@@ -266,11 +272,15 @@ enum Next<T> {
 async fn next<T: Send + 'static>(
     run: &mut FleetRun<T>,
     items: &mut mpsc::Receiver<Item>,
-    events: &mut mpsc::UnboundedReceiver<Event>,
+    rollout: &mut Rollout,
 ) -> Next<T> {
+    let Rollout {
+        events, step_news, ..
+    } = rollout;
     tokio::select! {
-        // Items were sent before the end of their host.
+        // Steps are told, and items sent, before the end of their host.
         biased;
+        Some(news) = step_news.recv() => Next::Step(news),
         Some(item) = items.recv() => Next::Item(item),
         outcome = run.next_outcome() => outcome.map_or(Next::Over, Next::Ended),
         Some(event) = events.recv() => Next::Event(event),

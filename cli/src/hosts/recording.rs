@@ -12,7 +12,7 @@ use wxec::{
 
 use crate::{
     base::{sync::lock, verbosity::Verbosity},
-    history::{lines::Lines, live, summary},
+    history::{lines::Lines, live, steps::Steps, summary},
     terminal::{spinner, stderr::say},
 };
 
@@ -49,19 +49,31 @@ impl View {
 impl Recording {
     /// Begins to record what is done on several hosts, and to show it. A record that cannot be
     /// written stops no work; a warning says so.
-    pub(crate) fn begin(work: RunWork, view: View) -> Self {
+    pub(crate) fn begin(work: RunWork, view: View, steps: Option<Arc<Steps>>) -> Self {
         let header = RunHeader::new(work);
         let create = || RunRecorder::create(&RunFolder::of_user()?, &header);
         let recorder = create().map_err(|error: RecordError| warn(&error)).ok();
         let lines = view.as_events.then(|| Lines::begin(&header));
         let run = Arc::new(Mutex::new(RunRecord::new(header)));
         if view.on_terminal {
-            live::show(run.clone());
+            live::show(run.clone(), steps);
         }
         Self {
             run,
             recorder,
             is_shown: view.on_terminal,
+            lines,
+        }
+    }
+
+    /// Begins to print events, and keeps no record.
+    pub(crate) fn of_events(work: RunWork) -> Self {
+        let header = RunHeader::new(work);
+        let lines = Some(Lines::begin(&header));
+        Self {
+            run: Arc::new(Mutex::new(RunRecord::new(header))),
+            recorder: None,
+            is_shown: false,
             lines,
         }
     }

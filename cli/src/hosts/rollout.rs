@@ -1,7 +1,10 @@
 //! The hosts of a command with the rules for work on them, and what is said while it goes on.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,6 +19,10 @@ use wxec::{
 use crate::{
     args::rollout_args::{Chosen, RolloutArgs},
     base::{exit_code, quantity::show_duration, verbosity::Verbosity},
+    history::{
+        live,
+        steps::{StepNews, Steps},
+    },
     hosts::{
         gate,
         recording::{Recording, View},
@@ -26,7 +33,10 @@ use crate::{
         exit,
         results::{Results, Style},
     },
-    terminal::stderr::{say, say_tagged},
+    terminal::{
+        spinner,
+        stderr::{say, say_tagged},
+    },
 };
 
 /// The hosts of a command, and the rules for work on them.
@@ -45,8 +55,14 @@ pub(crate) struct Rollout {
     codes: Vec<u8>,
     /// `None` for one host that no earlier run has chosen, and once the record has begun.
     work: Option<RunWork>,
+    is_kept: bool,
     view: View,
     recording: Option<Recording>,
+    steps: Option<Arc<Steps>>,
+    /// News of steps, for the events that are printed.
+    pub(crate) step_news: mpsc::UnboundedReceiver<StepNews>,
+    /// True while steps alone are shown.
+    shows_steps: bool,
 }
 
 impl Rollout {
@@ -79,8 +95,12 @@ impl Rollout {
             verbosity,
             codes: Vec::new(),
             work: is_recorded.then_some(work),
+            is_kept: true,
             view: View::of(verbosity),
             recording: None,
+            steps: None,
+            step_news: mpsc::unbounded_channel().1,
+            shows_steps: false,
         })
     }
 
@@ -89,9 +109,25 @@ impl Rollout {
         Self { idempotent, ..self }
     }
 
-    /// Keeps no record of the run.
+    /// Keeps no record of the run, and shows its hosts to programs only.
     pub(crate) fn unrecorded(self) -> Self {
-        Self { work: None, ..self }
+        Self {
+            is_kept: false,
+            ..self
+        }
+    }
+
+    /// Shows the steps of a plan, where the run is shown.
+    pub(crate) fn with_steps(
+        self,
+        steps: Arc<Steps>,
+        news: Option<mpsc::UnboundedReceiver<StepNews>>,
+    ) -> Self {
+        Self {
+            steps: Some(steps),
+            step_news: news.unwrap_or(self.step_news),
+            ..self
+        }
     }
 
     /// Leaves the terminal to a view of the command's own.
@@ -118,8 +154,16 @@ impl Rollout {
 
     /// Begins the run: its record, its view, and the arithmetic, if there is any.
     pub(crate) fn begin(&mut self) {
-        let view = self.view;
-        self.recording = self.work.take().map(|work| Recording::begin(work, view));
+        let (view, steps) = (self.view, self.steps.clone());
+        let work = self.work.take();
+        self.recording = match self.is_kept {
+            true => work.map(|work| Recording::begin(work, view, steps.clone())),
+            false => work.filter(|_| view.as_events).map(Recording::of_events),
+        };
+        if let (None, true, Some(steps)) = (&self.recording, view.on_terminal, steps) {
+            live::show_steps(steps);
+            self.shows_steps = true;
+        }
         if self.has_steps && self.verbosity > Verbosity::Quiet {
             say(&self.fleet.schedule().to_string());
         }
@@ -149,6 +193,13 @@ impl Rollout {
     pub(crate) fn keep(&mut self, host: &str, value: Value) {
         if let Some(lines) = self.recording.as_mut().and_then(Recording::lines) {
             lines.keep(host, value);
+        }
+    }
+
+    /// Prints a step of a plan among the events.
+    pub(crate) fn tell_step(&mut self, news: StepNews) {
+        if let Some(lines) = self.recording.as_mut().and_then(Recording::lines) {
+            lines.step(news);
         }
     }
 
@@ -184,6 +235,9 @@ impl Rollout {
 
     /// Ends the record of a run that ended with `code`: with the exit code of this program.
     pub(crate) fn end_recording(&mut self, code: u8) {
+        if self.shows_steps {
+            spinner::clear_view();
+        }
         if let Some(recording) = self.recording.take() {
             recording.end(exit::final_code(code));
         }
@@ -191,6 +245,9 @@ impl Rollout {
 
     /// Notes an event in the record and the view.
     pub(crate) fn note(&mut self, event: &Event) {
+        if let (Some(steps), EventKind::Ended { host, .. }) = (&self.steps, &event.kind) {
+            steps.forget(host);
+        }
         if let Some(recording) = &mut self.recording {
             recording.add(event);
         }

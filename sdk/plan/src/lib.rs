@@ -85,6 +85,8 @@ mod verdict;
 mod record;
 /// Reports of a plan's steps.
 mod report;
+/// News of steps while they are taken.
+mod progress;
 /// Previews that are kept.
 mod foreseen;
 /// The trait of prefabs.
@@ -124,6 +126,7 @@ pub use prefabs::{
     authorized_key, block, cron, download, exists, file, folder, git, group, line, package,
     packages, pip, setting, symlink, unit, user,
 };
+pub use progress::Progress;
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record, Removal};
 pub use rendered::Rendered;
 pub use report::{Report, State, StepReport};

@@ -55,6 +55,9 @@ pub struct Order<C> {
     /// True to tell the last runs of the plan on the host, and take no step.
     #[serde(default)]
     pub history: bool,
+    /// True to tell of each step as it is taken.
+    #[serde(default)]
+    pub tells_steps: bool,
     #[serde(default)]
     foreseen: Option<Foreseen>,
     #[serde(default)]
@@ -102,6 +105,7 @@ impl<C> Order<C> {
             prune: false,
             is_first: true,
             history: false,
+            tells_steps: false,
             foreseen: None,
             opening: Opening::default(),
             folder: None,
@@ -145,6 +149,14 @@ impl<C> Order<C> {
     #[must_use]
     pub fn not_first(mut self) -> Self {
         self.is_first = false;
+        self
+    }
+
+    /// Asks to be told of each step as it is taken: [`Progress`](crate::Progress) reads it from what the
+    /// host logs.
+    #[must_use]
+    pub fn tell_steps(mut self) -> Self {
+        self.tells_steps = true;
         self
     }
 
@@ -262,6 +274,7 @@ impl<C> Order<C> {
         };
         let mut run = run.in_mode(self.mode).with_templates(self.templates);
         run.is_first = self.is_first;
+        run.tells_steps = self.tells_steps;
         if let Some(foreseen) = self.foreseen {
             run = run.foreseen(foreseen);
         }
@@ -347,6 +360,8 @@ impl<C: Serialize + DeserializeOwned> Serialize for Order<C> {
             is_first: bool,
             #[serde(skip_serializing_if = "Not::not")]
             history: bool,
+            #[serde(skip_serializing_if = "Not::not")]
+            tells_steps: bool,
             #[serde(skip_serializing_if = "Option::is_none")]
             foreseen: Option<&'a Foreseen>,
             #[serde(skip_serializing_if = "is_usual")]
@@ -369,6 +384,7 @@ impl<C: Serialize + DeserializeOwned> Serialize for Order<C> {
             prune: self.prune,
             is_first: self.is_first,
             history: self.history,
+            tells_steps: self.tells_steps,
             foreseen: self.foreseen.as_ref(),
             opening: &self.opening,
             config: &self.config,

@@ -107,7 +107,7 @@ impl Report {
 
 impl State {
     /// Returns the state in a word or two.
-    fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Changed => "changed",

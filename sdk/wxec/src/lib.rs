@@ -389,7 +389,7 @@ pub mod fleet {
 pub mod history {
     controlling! {
         wxec_fleet::record {
-            types: HostPhase HostRecord LiveItem LiveLine RecordError RunFolder RunHeader RunRecord RunRecorder RunWork
+            types: HostPhase HostRecord LiveItem LiveLine LiveStep RecordError RunFolder RunHeader RunRecord RunRecorder RunWork
                 Span;
             functions: user_and_machine;
             constants: SCHEMA;

@@ -24,6 +24,8 @@ pub enum LiveLine<'a, V> {
     },
     /// A function with channels has sent an item; a record never has this line.
     Item(LiveItem<V>),
+    /// A step of a plan begins or has ended; a record never has this line.
+    Step(LiveStep),
     /// The program ends. Without this line, it was killed.
     Exit {
         /// Its exit code.
@@ -42,6 +44,21 @@ pub struct LiveItem<V> {
     pub host: String,
     /// The item.
     pub item: V,
+}
+
+/// A step of a plan on a host.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "event", rename = "step")]
+pub struct LiveStep {
+    /// Milliseconds since the run began.
+    pub at_ms: u64,
+    /// The host.
+    pub host: String,
+    /// The path of the step.
+    pub step: String,
+    /// Its state, such as `changed`; null while it is under way.
+    pub state: Option<String>,
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod writer;
 pub use error::RecordError;
 pub use event::{RunHeader, RunWork, SCHEMA};
 pub use folder::RunFolder;
-pub use live::{LiveItem, LiveLine};
+pub use live::{LiveItem, LiveLine, LiveStep};
 pub use run::{HostPhase, HostRecord, RunRecord, Span};
 pub use writer::{RunRecorder, user_and_machine};
 

@@ -21,6 +21,7 @@ use crate::{
     foreseen::Foreseen,
     look::Look,
     prefab::{Keep, Prefab},
+    progress,
     record::Recorder,
     rendered::Rendered,
     report::{Report, State, StepReport},
@@ -65,6 +66,8 @@ pub struct Run {
     foreseen: Option<Foreseen>,
     /// True for the host that does what is done once.
     pub(crate) is_first: bool,
+    /// True to tell of each step as it is taken.
+    pub(crate) tells_steps: bool,
     /// The templates that came with the order.
     templates: Vec<Rendered>,
     /// The facts of the host, once they were asked for.
@@ -102,6 +105,7 @@ impl Run {
             recorder: None,
             foreseen: None,
             is_first: true,
+            tells_steps: false,
             templates: Vec::new(),
             facts: OnceCell::new(),
         }
@@ -237,8 +241,9 @@ impl Run {
     ) -> Result<(), Fault> {
         let (name, began) = (name.into(), Instant::now());
         self.enter(&name)?;
-        let failed = check().failed();
         let path = self.path();
+        self.tell(&path, None);
+        let failed = check().failed();
         self.around.pop();
         let state = match failed {
             None => State::Ok,
@@ -343,7 +348,9 @@ impl Run {
     /// Begins a step whose name may have any character, and returns its path.
     fn enter_step(&mut self, name: &str) -> Result<String, Fault> {
         self.enter(&without_control(name))?;
-        Ok(self.path())
+        let path = self.path();
+        self.tell(&path, None);
+        Ok(path)
     }
 
     /// Goes below a step that was taken already.
@@ -369,6 +376,7 @@ impl Run {
     }
 
     fn add(&mut self, name: String, state: State, differences: Vec<Difference>, began: Instant) {
+        self.tell(&name, Some(&state));
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.report.steps.push(StepReport {
             name,
@@ -376,6 +384,14 @@ impl Run {
             differences,
             took_ms,
         });
+    }
+}
+
+impl Run {
+    fn tell(&self, step: &str, state: Option<&State>) {
+        if self.tells_steps {
+            progress::tell(step, state);
+        }
     }
 }
 
