@@ -56,6 +56,7 @@ pages! {
     hosts_are_selected_as_described: "docs/inventory.md",
     performance_is_measured_as_described: "docs/performance.md",
     plans_stand_beside_other_tools: "docs/plans-compared.md",
+    the_guide_to_plans_runs_on_no_host: "docs/plans-guide.md",
     plans_set_hosts_up_as_described: "docs/plans.md",
     programs_run_as_described: "docs/programs.md",
     other_tools_use_rsh_as_described: "docs/rsh.md",
@@ -106,10 +107,25 @@ fn links_between_pages_lead_somewhere() {
     }
 }
 
-struct Step {
-    line: usize,
-    command: String,
-    output: Vec<String>,
+/// A command of a page, with its output.
+pub(crate) struct Step {
+    pub(crate) line: usize,
+    pub(crate) command: String,
+    pub(crate) output: Vec<String>,
+}
+
+impl Step {
+    /// Returns true if what was printed is as the page says.
+    pub(crate) fn is_like(&self, printed: &str) -> bool {
+        let expected = in_order(self.output.iter().map(String::as_str));
+        let lines = in_order(printed.lines().map(str::trim_end));
+        is_like(&expected, &lines)
+    }
+
+    pub(crate) fn is_failure(&self) -> bool {
+        let mut lines = self.output.iter();
+        lines.any(|line| line.starts_with("error: "))
+    }
 }
 
 #[track_caller]
@@ -148,11 +164,8 @@ fn run(page: &str) {
             .is_file();
         let (printed, succeeded) =
             printed(&step, if is_script { top() } else { &directory }, &network);
-        let expected = in_order(step.output.iter().map(String::as_str));
-        let lines = in_order(printed.lines().map(str::trim_end));
-        let is_failure = expected.iter().any(|line| line.starts_with("error: "));
         assert!(
-            succeeded != is_failure && is_like(&expected, &lines),
+            succeeded != step.is_failure() && step.is_like(&printed),
             "{page}:{}: $ {}\n{printed}",
             step.line,
             step.command
@@ -161,11 +174,17 @@ fn run(page: &str) {
 }
 
 fn steps(text: &str) -> Vec<Step> {
+    steps_in(text, "console")
+}
+
+/// Returns the commands in the blocks of this kind, with their output.
+pub(crate) fn steps_in(text: &str, kind: &str) -> Vec<Step> {
+    let fence = format!("```{kind}");
     let mut steps: Vec<Step> = Vec::new();
     let mut is_inside = false;
     for (number, line) in (1..).zip(text.lines()) {
         if line.starts_with("```") {
-            is_inside = line == "```console";
+            is_inside = line == fence;
         } else if let (true, Some(command)) = (is_inside, line.strip_prefix("$ ")) {
             steps.push(Step {
                 line: number,

@@ -1,6 +1,15 @@
 //! Machines that plans set up: real packages, units and accounts.
 
-use crate::harness::{Cli, Debian, Ended, Namespaces};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    docs::steps_in,
+    harness::{Cli, Debian, Ended, Namespaces, needs, program, skip},
+};
 
 /// Makes a repository with two versions of the package `wxec-hello`, and one of `wxec-broken`, whose
 /// setting up fails as long as there is no `/srv/ready`. It is the only one that the machine knows.
@@ -337,4 +346,174 @@ fn an_account_gets_its_groups_its_key_and_its_job() {
         machine.said("ls /etc/cron.d/plans-test 2>/dev/null || ls -d /home/mia"),
         "/home/mia\n"
     );
+}
+
+/// Makes a repository of the packages in `/srv/debs`, the only one that the machine knows.
+const REPOSITORY_OF_DEBS: &str = r#"
+cd /srv/debs; : >Packages
+for deb in *.deb; do
+    dpkg-deb --field $deb >>Packages
+    printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$deb" "$(stat -c %s "$deb")" \
+        "$(sha256sum <"$deb" | cut -c-64)" >>Packages
+done
+rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*
+echo 'deb [trusted=yes] file:/srv/debs ./' >/etc/apt/sources.list
+rm -f /usr/sbin/policy-rc.d
+"#;
+
+/// The guide, word for word: its files, and its commands with what they print, on a machine that
+/// is reached by another address than the guide's.
+#[test]
+fn the_guide_sets_a_web_server_up() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let debs = env::var_os("CARGO_TARGET_DIR").map_or_else(|| top.join("target"), PathBuf::from);
+    let debs = debs.join("debs");
+    if !debs.is_dir() {
+        return skip("nginx was not downloaded; tests/run does that");
+    }
+    let Some(machine) = Debian::boot() else {
+        return;
+    };
+    let inside = machine.root().join("srv/debs");
+    fs::create_dir(&inside).unwrap();
+    for deb in fs::read_dir(debs).unwrap().map(|deb| deb.unwrap()) {
+        fs::copy(deb.path(), inside.join(deb.file_name())).unwrap();
+    }
+    machine.said(REPOSITORY_OF_DEBS);
+    let guide = fs::read_to_string(top.join("docs/plans-guide.md")).unwrap();
+    let place = tempfile::tempdir_in("/tmp").unwrap();
+    let (mut folder, mut is_written) = (place.path().to_owned(), false);
+    for step in steps_in(&guide, "text") {
+        if let Some(inner) = step.command.strip_prefix("cd ") {
+            folder.push(inner);
+            continue;
+        }
+        if !is_written && folder != place.path() {
+            write_files(&guide, &folder, &machine.address());
+            is_written = true;
+        }
+        let path = env::var("PATH").unwrap();
+        let output = Command::new("bash")
+            .args(["-c", &format!("exec 2>&1\n{}", step.command)])
+            .current_dir(&folder)
+            .env("CARGO_NET_OFFLINE", "true")
+            .env(
+                "CARGO_TARGET_DIR",
+                concat!(env!("CARGO_TARGET_TMPDIR"), "/guide"),
+            )
+            .env("WXEC_STATE", place.path().join("state"))
+            .env(
+                "PATH",
+                format!("{}:{path}", program().parent().unwrap().display()),
+            )
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            step.is_like(&printed),
+            "docs/plans-guide.md:{}: $ {}\n{printed}",
+            step.line,
+            step.command
+        );
+        let may_differ = ["validate ", "plan diff "];
+        let may_fail = step.is_failure() || may_differ.iter().any(|it| step.command.contains(it));
+        assert!(output.status.success() || may_fail, "{printed}");
+    }
+}
+
+/// Writes the blocks of a page whose paragraphs above end with the name of a file.
+fn write_files(page: &str, folder: &Path, address: &str) {
+    let names = [
+        "src/lib.rs",
+        "templates/shop.conf.j2",
+        "templates/index.html.j2",
+        "templates/stamp.service.j2",
+        "templates/stamp.timer.j2",
+        "wxec.toml",
+    ];
+    for name in names {
+        let above = format!("`{name}`:\n\n```");
+        let block = page.split(&above).nth(1);
+        let block = block.unwrap_or_else(|| panic!("the page has no block for {name}"));
+        let (_, block) = block.split_once('\n').unwrap();
+        let text = block.split("\n```").next().unwrap();
+        let text = text.replace("ssh:root@web1.example.org", address);
+        fs::write(folder.join(name), text + "\n").unwrap();
+    }
+    // With the versions that this test was compiled with, no dependency is missing.
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    fs::copy(lock, folder.join("Cargo.lock")).unwrap();
+}
+
+/// Makes a machine one of dnf's: a repository with two versions of the package `wxec-hello`, and no
+/// other package manager.
+const REPOSITORY_OF_RPMS: &str = r#"
+mkdir -p /srv/rpms /srv/build; cd /srv/build
+for version in 1.0 2.0; do
+    printf 'Name: wxec-hello\nVersion: %s\nRelease: 1\nSummary: a test\nLicense: none\nBuildArch: noarch\n%%description\na test\n%%install\nmkdir -p %%{buildroot}/usr/share/wxec-hello\necho %s >%%{buildroot}/usr/share/wxec-hello/version\n%%files\n/usr/share/wxec-hello\n' $version $version >hello.spec
+    rpmbuild --quiet --define '_topdir /srv/build' --define '_rpmdir /srv/rpms' -bb hello.spec >&2
+done
+createrepo_c --quiet /srv/rpms
+mkdir -p /etc/yum.repos.d; rm -f /etc/yum.repos.d/*
+printf '[local]\nname=local\nbaseurl=file:///srv/rpms\ngpgcheck=0\n' >/etc/yum.repos.d/local.repo
+rm -f /usr/bin/apt-get /usr/bin/dpkg-query /usr/bin/dpkg
+"#;
+
+#[test]
+fn packages_of_dnf() {
+    if !needs(&["dnf", "rpmbuild", "createrepo_c"]) {
+        return;
+    }
+    let Some(machine) = Debian::boot() else {
+        return;
+    };
+    machine.said(REPOSITORY_OF_RPMS);
+    let address = machine.address();
+    let words = |words: &[&str]| -> Vec<String> {
+        let words = words.iter().flat_map(|word| ["--set", word]);
+        words.map(str::to_owned).collect()
+    };
+    let installed = |settings: &[&str]| {
+        let words = words(settings);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        apply(&address, "plans::installed", &words)
+    };
+    let hello = r#"names=["wxec-hello"]"#;
+    let version = || machine.said("rpm -q --qf '%{VERSION}' wxec-hello || :");
+
+    let foreseen = preview(&address, "plans::installed", &["--set", hello]);
+    assert_eq!(summary(&foreseen), "1 step: 1 would change");
+    for (settings, expected) in [
+        (&[hello, "version=1.0"][..], "1.0"),
+        (&[hello], "1.0"),
+        (&[hello, "version=2.0"], "2.0"),
+        (&[hello, "version=1.0"], "1.0"),
+    ] {
+        let state = if version() == expected {
+            "ok"
+        } else {
+            "changed"
+        };
+        let applied = installed(settings);
+        assert_eq!(summary(&applied), format!("1 step: 1 {state}"));
+        assert_eq!(version(), expected);
+        assert_eq!(summary(&installed(settings)), "1 step: 1 ok");
+    }
+    let both = r#"names=["wxec-hello", "no-such-package"]"#;
+    failed(&installed(&[both]), "no-such-package");
+    let gone = installed(&[hello, "absent=true"]);
+    assert_eq!(summary(&gone), "1 step: 1 changed");
+    assert_eq!(summary(&installed(&[hello, "absent=true"])), "1 step: 1 ok");
+
+    // What the plan has installed is removed by it.
+    assert_eq!(summary(&installed(&[hello])), "1 step: 1 changed");
+    let set = words(&[hello]);
+    let set: Vec<_> = set.iter().map(String::as_str).collect();
+    let cleaned = apply(
+        &address,
+        "plans::installed",
+        &[&set[..], &["--mode", "clean"]].concat(),
+    );
+    assert_eq!(cleaned.exit_code, Some(0), "{cleaned:?}");
+    assert!(!machine.said("ls /usr/share").contains("wxec-hello"));
 }

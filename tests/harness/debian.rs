@@ -59,7 +59,7 @@ impl Debian {
             return None;
         }
         let inside = format!("{PRIVATE}{BOOT}");
-        let room = Room::start(&["systemd-nspawn", "nsenter"], FLAGS, &inside)?;
+        let room = Room::start(&["systemd-nspawn", "nsenter", "ip"], FLAGS, &inside)?;
         let machine = Self { room };
         wait_until(SOON, "systemd begins", || machine.init().is_some());
         wait_until(SOON, "systemd is up", || {
@@ -118,6 +118,11 @@ impl Debian {
         );
         write(&config, text, 0o644);
         config
+    }
+
+    /// Its files, as this machine sees them.
+    pub(crate) fn root(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.init().expect("it runs")))
     }
 
     /// Runs a shell's commands in it.
