@@ -682,6 +682,178 @@ fn templates_of_a_fleet_are_given_the_facts_of_each_host() {
     fleet.close().wait();
 }
 
+/// A text in forms in which it could be found.
+fn forms(text: &str) -> Vec<String> {
+    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let list: Vec<_> = text.bytes().map(|byte| byte.to_string()).collect();
+    // Whatever stands before it and behind, one of these is a part of the whole.
+    let base64 = (0..3).map(|before| {
+        let padded = [&vec![b' '; before], text.as_bytes()].concat();
+        let whole = (before * 8).div_ceil(6)..padded.len() * 8 / 6;
+        base64(&padded)[whole].to_owned()
+    });
+    [text.into(), hex, list.join(", "), list.join(",")]
+        .into_iter()
+        .chain(base64)
+        .collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |three: &[u8]| {
+        let all = (0..3).fold(0u32, |all, at| {
+            all << 8 | u32::from(*three.get(at).unwrap_or(&0))
+        });
+        let digit = |at: u32| char::from(DIGITS[(all >> (18 - 6 * at) & 63) as usize]);
+        (0..4).map(digit).collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+/// Returns all files below a folder, but those of this name.
+fn files(folder: &Path, but: &[&str]) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let all = entries.flat_map(|entry| match entry.file_type().unwrap().is_dir() {
+        true => files(&entry.path(), but),
+        false => vec![entry.path()],
+    });
+    all.filter(|path| !but.iter().any(|name| path.ends_with(name)))
+        .collect()
+}
+
+/// A secret goes where the plan puts it, and is printed, logged and recorded nowhere.
+#[test]
+fn a_secret_is_found_nowhere_but_where_a_plan_puts_it() {
+    let place = place();
+    let top = place.path().join("top");
+    fs::create_dir(&top).unwrap();
+    let forms = forms(KEY);
+    let hidden = |what: &str, bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        for form in &forms {
+            assert!(!text.contains(form), "{what} has {form}: {text}");
+        }
+    };
+    let settings = [
+        format!("top={}", top.display()),
+        r#"key={"secret":"env:CANARY"}"#.into(),
+    ];
+    let run = |words: &[&str], how: &str| {
+        let how = format!("how={how}");
+        let set = [&*settings[0], &settings[1], &how];
+        let set = set.iter().flat_map(|set| ["--set", set]);
+        let words = words.iter().copied();
+        let words = words.chain(["local:", "plans::leak"]).chain(set);
+        let ended = Cli::new(words.collect::<Vec<_>>())
+            .env("CANARY", KEY)
+            .env("WXEC_STATE", place.path().join("state"))
+            .run();
+        hidden(how.as_str(), ended.stdout.as_bytes());
+        hidden(how.as_str(), ended.stderr.as_bytes());
+        for path in files(&top, &["key", "conf"])
+            .iter()
+            .chain(&files(place.path(), &["key", "conf"]))
+        {
+            hidden(&path.display().to_string(), &fs::read(path).unwrap());
+        }
+        ended.exit_code
+    };
+    assert_eq!(run(&["plan", "check"], "not"), Some(0));
+    assert_eq!(run(&["plan", "config"], "not"), Some(0));
+    assert_eq!(run(&["plan", "diff"], "not"), Some(1));
+    assert_eq!(run(&["apply", "-n", "-vvv"], "not"), Some(0));
+    for how in ["command", "line", "panic"] {
+        assert_eq!(run(&["apply", "-y", "-vvv"], how), Some(1), "{how}");
+    }
+    assert_eq!(
+        run(&["apply", "-y", "-vvv", "--format", "ndjson"], "not"),
+        Some(0)
+    );
+    assert!(fs::read_to_string(top.join("conf")).unwrap().contains(KEY));
+    // What was there before is a secret as well.
+    fs::write(top.join("key"), format!("old {KEY}")).unwrap();
+    fs::write(top.join("conf"), format!("old {KEY}")).unwrap();
+    for format in ["json", "cbor"] {
+        assert_eq!(run(&["apply", "-n", "--format", format], "not"), Some(0));
+    }
+    assert_eq!(run(&["plan", "diff", "-v"], "not"), Some(1));
+    assert_eq!(run(&["apply", "-y", "-v", "--only", "*"], "not"), Some(2));
+    assert_eq!(run(&["apply", "-y", "-v"], "not"), Some(0));
+    assert_eq!(run(&["plan", "history"], "not"), Some(0));
+    assert_eq!(
+        run(&["apply", "-y", "-v", "--mode", "clean"], "not"),
+        Some(0)
+    );
+    // The test would find it.
+    hidden_in_vain(&forms);
+}
+
+/// Each form is one that a text can have.
+fn hidden_in_vain(forms: &[String]) {
+    for padding in ["", " ", "  "] {
+        let encoded = base64(format!("{padding}{KEY}  ").as_bytes());
+        assert!(forms.iter().any(|form| encoded.contains(form)), "{encoded}");
+    }
+}
+
+#[test]
+fn steps_are_told_as_they_are_taken() {
+    let place = place();
+    for (words, state) in [
+        (&["apply", "--dry-run"][..], "would-change"),
+        (&["apply", "-y"], "changed"),
+        (&["validate"], "ok"),
+    ] {
+        let more = ["one,two", "plans::greeting", "--format", "ndjson"];
+        let told = cli(place.path(), &[words, &more].concat());
+        assert_eq!(told.exit_code, Some(0), "{told:?}");
+        let lines = told.stdout.lines();
+        let lines: Vec<serde_json::Value> = lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        for host in ["one", "two"] {
+            let of_host = lines.iter().filter(|line| line["host"] == host);
+            let steps = of_host.clone().filter(|line| line["event"] == "step");
+            let states: Vec<_> = steps.map(|line| line["state"].as_str()).collect();
+            assert_eq!(states, [None, Some(state)], "{told:?}");
+            let ended = of_host.last().unwrap();
+            assert_eq!(ended["value"]["steps"][0]["state"], state, "{told:?}");
+        }
+    }
+    let runs = fs::read_dir(place.path().join("state/runs")).unwrap();
+    assert_eq!(runs.count(), 1, "previews are not recorded");
+}
+
+#[test]
+fn what_differs_is_told_as_by_diff() {
+    let place = place();
+    let path = |name: &str| place.path().join(name);
+    let diff = |words: &[&str]| {
+        cli(
+            place.path(),
+            &[&["plan", "diff"], words, &["plans::greeting"]].concat(),
+        )
+    };
+    fs::write(path("one"), "Hello, you!\n").unwrap();
+    let differs = diff(&["one"]);
+    let one = path("one").display().to_string();
+    assert_eq!(differs.exit_code, Some(1), "{differs:?}");
+    assert_eq!(
+        differs.stdout,
+        format!("--- {one}\n+++ {one}\n@@ -1 +1 @@\n-Hello, you!\n+Hello, all!\n")
+    );
+    fs::write(path("one"), "Hello, all!\n").unwrap();
+    diff(&["one"]).is("");
+    fs::write(path("two"), "Hello, two!\n").unwrap();
+    diff(&["one,two"]).is("");
+    // What differs in the same is told once.
+    let same = format!("path={}", path("three").display());
+    let same = diff(&["one,two", "--set", &same, "--set", "name=you"]);
+    assert_eq!(same.stdout.matches("+Hello, you!").count(), 1, "{same:?}");
+    assert!(same.stdout.starts_with("[one,two] --- /dev/null\n"));
+    assert!(!path("three").exists());
+}
+
 #[test]
 fn a_path_that_a_plan_does_not_declare_is_told_so_in_a_preview() {
     let place = place();

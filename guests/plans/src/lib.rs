@@ -404,3 +404,37 @@ pub fn account(run: &mut Run, config: &Account) -> Result<(), Fault> {
         .ensure(run)?;
     Ok(())
 }
+
+/// A secret, and how it is to be let out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leak {
+    /// The folder, which is there.
+    pub top: PathBuf,
+    /// The secret.
+    pub key: Secret<String>,
+    /// One of `not`, `command`, `line` and `panic`.
+    pub how: String,
+}
+
+/// Writes a secret to files, and fails in a way that could show it.
+#[plan(write = "/tmp", run = "sh", attributes)]
+pub fn leak(run: &mut Run, config: &Leak) -> Result<(), Fault> {
+    let at = |name: &str| config.top.join(name);
+    file(at("key")).content(&config.key).ensure(run)?;
+    let words = Secret::new(format!("key {}", config.key.expose()));
+    file(at("conf")).ensure(run)?;
+    line(at("conf"), words).ensure(run)?;
+    match &*config.how {
+        "command" => command(["sh", "-c", "cat >&2; exit 3"])
+            .input(&config.key)
+            .run(run)
+            .map(drop),
+        "line" => {
+            let twice = Secret::new(format!("{0}\n{0}", config.key.expose()));
+            line(at("conf"), twice).ensure(run).map(drop)
+        }
+        "panic" => panic!("{config:?}"),
+        _ => Ok(()),
+    }
+}
