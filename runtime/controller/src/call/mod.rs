@@ -15,11 +15,12 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     base::{operation::Operation, wait::block_on},
-    channel::ReturnedStream,
+    channel::{ChannelEnds, ReturnedStream},
     error::CallError,
     host::Host,
     module::Module,
@@ -173,6 +174,33 @@ impl Bound {
             .call(TaskCall::by_name(&self.module, function, arguments))
     }
 
+    /// Calls a function like [`call`](Self::call), for callers that encode arguments and decode
+    /// values themselves. The arguments are the CBOR of a list, or of a map by names; the value is
+    /// CBOR as well. Neither is looked into on the way.
+    ///
+    /// ```no_run
+    /// # use wxec_controller::__docs as wxec;
+    /// use wxec::{Host, Module};
+    ///
+    /// let words = Host::new("web1")?.bind(&Module::from_file("words.wasm")?);
+    /// let n = words.call_encoded("count", &b"\x81\x65to be"[..]).wait()?;
+    /// assert_eq!(n, &b"\x02"[..]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn call_encoded(
+        &self,
+        function: &str,
+        arguments: impl Into<Bytes>,
+    ) -> Call<Bytes, Infallible> {
+        self.host.call(TaskCall::encoded(
+            &self.module,
+            function,
+            Ok(arguments.into()),
+            ChannelEnds::default(),
+            Value::Returned(Ok),
+        ))
+    }
+
     /// Calls a function that returns a [`Receiver`](crate::Receiver), like [`call`](Self::call).
     pub fn stream<T>(
         &self,
@@ -200,7 +228,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{channel::ChannelEnds, error::CallErrorKind};
+    use crate::error::CallErrorKind;
 
     /// A module with the task `hand::upgrade`, which declares `wants`, on a host that does not
     /// exist.

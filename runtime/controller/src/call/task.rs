@@ -207,6 +207,17 @@ impl<T> TaskCall<T, Infallible> {
         let input = ports
             .during(|| cbor::encode_arguments(arguments))
             .map(Bytes::from);
+        Self::encoded(module, function, input, ports, value)
+    }
+
+    /// Makes a call whose arguments are encoded; `ports` are the ends of channels among them.
+    pub(crate) fn encoded(
+        module: &Module,
+        function: &str,
+        input: Result<Bytes, EncodeError>,
+        ports: ChannelEnds,
+        value: Value<T>,
+    ) -> Self {
         let described = module.function(function);
         let path = described.map_or(function, |function| &function.path);
         let wants = described
