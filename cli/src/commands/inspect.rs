@@ -1,4 +1,5 @@
-//! `wxec inspect`: prints what a module says of itself. Runs nothing.
+//! `wxec inspect`: prints what a module says of itself. Runs nothing, unless the module is to be
+//! compared with the test vectors of the guest ABI.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use crate::{
     base::{exit_code, quantity::show_size, verbosity::Verbosity},
     module::{
         capabilities::{self, Capability},
+        conformance,
         functions::inside_crate,
         load::load,
     },
@@ -25,6 +27,10 @@ use crate::{
 ///
 /// MODULE is a package of the cargo workspace here, which is built as needed, a .wasm file, or a
 /// module that wxec ships (`facts`).
+///
+/// With `--conformance`, MODULE is the conformance module of an SDK. Its functions are called on
+/// this machine, in the sandbox, and compared with the test vectors of the guest ABI; sdk/abi has
+/// both. Exits with 1 if anything differs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -33,6 +39,9 @@ pub(crate) struct Args {
     /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Call the module's functions here, and compare them with the test vectors of the guest ABI
+    #[arg(long)]
+    conformance: bool,
     #[command(flatten)]
     features: FeatureArgs,
 }
@@ -49,7 +58,8 @@ pub(crate) enum Format {
 const EXAMPLES: &str = "\
 Examples:
   wxec inspect words
-  wxec inspect ./words.wasm --format json";
+  wxec inspect ./words.wasm --format json
+  wxec inspect --conformance ./conformance.wasm";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let module = load(
@@ -57,6 +67,9 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         &args.features.features(),
         verbosity,
     )?;
+    if args.conformance {
+        return conformance::run(&module, args.format == Format::Json, verbosity);
+    }
     let text = match args.format {
         Format::Text => text(&module),
         Format::Json => json(&module).to_string(),
