@@ -37,9 +37,9 @@ use crate::{
 
 /// A portable module. Cheap to clone.
 ///
-/// It is a core module of WebAssembly 2.0 that may import WASI preview 1. Hosts do not run
-/// components (WASI 0.2), nor features newer than 2.0: threads, 64-bit memory, exceptions, garbage
-/// collection and others.
+/// It is a core module of WebAssembly 2.0 that may import WASI preview 1, and may have tail calls and
+/// extended constant expressions. Hosts do not run components (WASI 0.2), nor other features newer
+/// than 2.0: threads, 64-bit memory, exceptions, garbage collection and others.
 ///
 /// ```no_run
 /// # use wxec_controller::__docs as wxec;

@@ -5,7 +5,7 @@ use wxec_protocol::{MAX_MODULE_BYTES, Target};
 use crate::{
     load::config,
     load::precheck::{Countable, Place, precheck},
-    load::proposals::{Proposal, beyond_wasm2, describe},
+    load::proposals::{Proposal, describe, unsupported},
 };
 
 /// Length of the longest module that is compiled. The largest guest seen, Python, takes 18 MB.
@@ -43,7 +43,7 @@ pub enum CompileError {
     /// The module breaks a rule of WebAssembly.
     #[error("{0}")]
     Invalid(String),
-    /// The module is valid, but uses proposals that came after WebAssembly 2.0.
+    /// The module is valid, but uses proposals that no host runs.
     #[error("{}", describe(.0))]
     Unsupported(Vec<Proposal>),
     /// The module has more of something than the compiler accepts.
@@ -89,10 +89,10 @@ pub fn compile(wasm: &[u8], target: &Target) -> Result<Vec<u8>, CompileError> {
     }
 }
 
-/// Names the proposals that `wasm` uses beyond WebAssembly 2.0, if they are why it was refused.
+/// Names the proposals that `wasm` uses and no host runs, if they are why it was refused.
 fn name_proposals(error: CompileError, wasm: &[u8]) -> CompileError {
     match error {
-        CompileError::Invalid(reason) => match beyond_wasm2(wasm) {
+        CompileError::Invalid(reason) => match unsupported(wasm) {
             none if none.is_empty() => CompileError::Invalid(reason),
             proposals => CompileError::Unsupported(proposals),
         },

@@ -35,6 +35,15 @@ const CHECKED_GROWTH_BYTES: u64 = 16 << 20;
 /// Target of Pulley's bytecode, which is the same for all little-endian hosts with 64 bits.
 pub(crate) const PULLEY: &str = "pulley64";
 
+/// Parts of WebAssembly that every host runs: 2.0, which compilers emit today, and two later
+/// proposals that take the agent nothing. Extended constant expressions are in `lime1`, the features
+/// that Zig's compiler assumes; tail calls are in what functional languages compile to. References
+/// to values of the host, which are a part of 2.0, would take the garbage collector.
+pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .difference(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::TAIL_CALL);
+
 /// Creates an engine that compiles for `target`. Naming the target also keeps it from using
 /// features that only this CPU has.
 #[cfg(feature = "compile")]
@@ -73,10 +82,9 @@ pub(crate) fn shared(code: Code, memory: Memory, metered: bool) -> Result<Config
     config.enable_compiler(false);
 
     // The features that are on by default depend on the cargo features of the whole program. Start
-    // from none and add WebAssembly 2.0: compilers emit it today, and it has no garbage collector,
-    // threads or exceptions.
+    // from none: without a garbage collector, threads or exceptions.
     config.wasm_features(WasmFeatures::all(), false);
-    config.wasm_features(WasmFeatures::WASM2, true);
+    config.wasm_features(FEATURES, true);
     config.gc_support(false);
     config.concurrency_support(false);
 

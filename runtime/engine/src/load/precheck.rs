@@ -9,11 +9,9 @@
 
 use std::fmt;
 
-use wasmparser::{
-    BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef, WasmFeatures,
-};
+use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef};
 
-use crate::CompileError;
+use crate::{CompileError, load::config::FEATURES};
 
 /// A kind of item that a module can have too many of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +120,7 @@ pub(crate) fn precheck(wasm: &[u8]) -> Result<(), CompileError> {
     // Parses with the compiler's features: if the two parsers differed, the compiler might find a
     // bomb that was not counted here.
     let mut parser = Parser::new(0);
-    parser.set_features(WasmFeatures::WASM2);
+    parser.set_features(FEATURES);
 
     let whole = |which, count: u32| Place::Module.limit(which, count.into());
     let mut index = 0;

@@ -1,4 +1,4 @@
-//! Finds the parts of WebAssembly that a module uses and that came after 2.0, so that a refusal can
+//! Finds the parts of WebAssembly that a module uses and that no host runs, so that a refusal can
 //! name them. The validator's own words ("malformed memop alignment") make readers look for the
 //! fault in the compiler, or on the host.
 
@@ -6,7 +6,9 @@ use std::fmt;
 
 use wasmparser::{Validator, WasmFeatures};
 
-/// A part of WebAssembly that came after 2.0, by its proposal. wxec runs none of them, on any host.
+use super::config::FEATURES;
+
+/// A part of WebAssembly that wxec does not run, on any host, by its proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proposal {
@@ -20,18 +22,16 @@ pub enum Proposal {
     CustomPageSizes,
     /// Structs and arrays that the host collects.
     Gc,
+    /// References to values of the host, a part of 2.0.
+    HostReferences,
     /// References to functions that have a type.
     FunctionReferences,
     /// Exceptions.
     Exceptions,
     /// Exceptions as they were before they were agreed on.
     LegacyExceptions,
-    /// Calls in place of a return.
-    TailCalls,
     /// Vector operations that differ between processors.
     RelaxedSimd,
-    /// Arithmetic in constant expressions.
-    ExtendedConst,
     /// Arithmetic on 128 bits.
     WideArithmetic,
     /// Switching between stacks.
@@ -40,7 +40,7 @@ pub enum Proposal {
 
 impl Proposal {
     /// All of them. A proposal comes before the ones it builds on.
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 12] = [
         Self::StackSwitching,
         Self::Gc,
         Self::FunctionReferences,
@@ -50,10 +50,9 @@ impl Proposal {
         Self::Memory64,
         Self::MultiMemory,
         Self::CustomPageSizes,
-        Self::TailCalls,
         Self::RelaxedSimd,
-        Self::ExtendedConst,
         Self::WideArithmetic,
+        Self::HostReferences,
     ];
 
     fn features(self) -> WasmFeatures {
@@ -63,12 +62,11 @@ impl Proposal {
             Self::MultiMemory => WasmFeatures::MULTI_MEMORY,
             Self::CustomPageSizes => WasmFeatures::CUSTOM_PAGE_SIZES,
             Self::Gc => WasmFeatures::GC.union(WasmFeatures::CUSTOM_DESCRIPTORS),
+            Self::HostReferences => WasmFeatures::GC_TYPES,
             Self::FunctionReferences => WasmFeatures::FUNCTION_REFERENCES,
             Self::Exceptions => WasmFeatures::EXCEPTIONS,
             Self::LegacyExceptions => WasmFeatures::LEGACY_EXCEPTIONS,
-            Self::TailCalls => WasmFeatures::TAIL_CALL,
             Self::RelaxedSimd => WasmFeatures::RELAXED_SIMD,
-            Self::ExtendedConst => WasmFeatures::EXTENDED_CONST,
             Self::WideArithmetic => WasmFeatures::WIDE_ARITHMETIC,
             Self::StackSwitching => WasmFeatures::STACK_SWITCHING,
         }
@@ -77,29 +75,26 @@ impl Proposal {
     /// Returns how to make a compiler do without the proposal, where that is known.
     fn avoided_by(self) -> Option<&'static str> {
         Some(match self {
-            Self::Threads => "clang without `-pthread`, Rust for wasm32-wasip1",
+            Self::Threads => {
+                "clang without `-pthread`; Rust for wasm32-wasip1; Zig with `-fsingle-threaded`; asc without `--enable threads`"
+            }
             Self::Memory64 => "a target of wasm32",
             Self::Exceptions | Self::LegacyExceptions => {
-                "clang without `-fwasm-exceptions` and `-mllvm -wasm-enable-sjlj`, Rust with `-C panic=abort`"
-            }
-            Self::TailCalls => {
-                "clang with `-mno-tail-call`, Rust with `-C target-feature=-tail-call`"
+                "clang without `-fwasm-exceptions` and `-mllvm -wasm-enable-sjlj`, C++ with `-fno-exceptions`; Rust with \
+                 `-C panic=abort`; asc without `--enable exception-handling`"
             }
             Self::RelaxedSimd => {
-                "clang with `-mno-relaxed-simd`, Rust with `-C target-feature=-relaxed-simd`"
-            }
-            Self::ExtendedConst => {
-                "clang with `-mno-extended-const`, Rust with `-C target-feature=-extended-const`"
+                "clang with `-mno-relaxed-simd`; Rust with `-C target-feature=-relaxed-simd`; Zig with `-mcpu=baseline`; asc \
+                 without `--enable relaxed-simd`"
             }
             Self::WideArithmetic => {
-                "clang with `-mno-wide-arithmetic`, Rust with `-C target-feature=-wide-arithmetic`"
+                "clang with `-mno-wide-arithmetic`; Rust with `-C target-feature=-wide-arithmetic`; Zig with `-mcpu=baseline`"
             }
             Self::MultiMemory => {
-                "clang with `-mno-multimemory`, Rust with `-C target-feature=-multimemory`"
+                "clang with `-mno-multimemory`; Rust with `-C target-feature=-multimemory`; Zig with `-mcpu=baseline`"
             }
-            Self::CustomPageSizes | Self::Gc | Self::FunctionReferences | Self::StackSwitching => {
-                return None;
-            }
+            Self::Gc | Self::FunctionReferences => "asc without `--enable gc`",
+            Self::HostReferences | Self::CustomPageSizes | Self::StackSwitching => return None,
         })
     }
 }
@@ -112,12 +107,11 @@ impl fmt::Display for Proposal {
             Self::MultiMemory => "multiple memories",
             Self::CustomPageSizes => "custom page sizes",
             Self::Gc => "garbage collection",
+            Self::HostReferences => "references to values of the host (externref)",
             Self::FunctionReferences => "typed function references",
             Self::Exceptions => "exceptions",
             Self::LegacyExceptions => "legacy exceptions",
-            Self::TailCalls => "tail calls",
             Self::RelaxedSimd => "relaxed SIMD",
-            Self::ExtendedConst => "extended constant expressions",
             Self::WideArithmetic => "wide arithmetic",
             Self::StackSwitching => "stack switching",
         })
@@ -127,12 +121,10 @@ impl fmt::Display for Proposal {
 /// Returns the proposals without which `wasm` is not valid; none if it is not valid with all of
 /// them either. Validates the module once for each proposal, so call this only for a module that
 /// was refused.
-pub(crate) fn beyond_wasm2(wasm: &[u8]) -> Vec<Proposal> {
+pub(crate) fn unsupported(wasm: &[u8]) -> Vec<Proposal> {
     let all = Proposal::ALL
         .iter()
-        .fold(WasmFeatures::WASM2, |all, proposal| {
-            all.union(proposal.features())
-        });
+        .fold(FEATURES, |all, proposal| all.union(proposal.features()));
     if !is_valid(wasm, all) {
         return Vec::new();
     }
@@ -145,6 +137,10 @@ pub(crate) fn beyond_wasm2(wasm: &[u8]) -> Vec<Proposal> {
         } else {
             needed.push(proposal);
         }
+    }
+    // References to what is collected build on those to values of the host.
+    if needed.contains(&Proposal::Gc) {
+        needed.retain(|proposal| *proposal != Proposal::HostReferences);
     }
     needed
 }

@@ -1,5 +1,5 @@
 use wxec_engine::{
-    CompileError, Countable, MAX_WASM_BYTES, Place, Proposal, Sandbox, VerifiedArtifact, compile,
+    CompileError, Countable, MAX_WASM_BYTES, Place, Sandbox, VerifiedArtifact, compile,
 };
 use wxec_protocol::{Digest, Fault, Platform, Target};
 
@@ -172,69 +172,5 @@ fn a_target_without_code_generator_is_named() {
             .to_string()
             .starts_with("cannot compile for sparc-linux: "),
         "{error}"
-    );
-}
-
-#[test]
-fn what_came_after_webassembly_2_is_named() {
-    let refused = |body: &str| {
-        let wasm = wat::parse_str(format!("(module {body})")).unwrap();
-        compile(&wasm, Sandbox::new().unwrap().target()).unwrap_err()
-    };
-    use Proposal::*;
-    for (body, proposals) in [
-        ("(memory 1 2 shared)", vec![Threads]),
-        (
-            "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))",
-            vec![Threads],
-        ),
-        ("(memory i64 1)", vec![Memory64]),
-        (
-            "(memory i64 1) (func (drop (i32.load (i64.const 0))))",
-            vec![Memory64],
-        ),
-        ("(memory 1) (memory 1)", vec![MultiMemory]),
-        (
-            "(memory 1) (memory $two 1) (func (drop (i32.load $two (i32.const 0))))",
-            vec![MultiMemory],
-        ),
-        ("(memory 1 (pagesize 1))", vec![CustomPageSizes]),
-        ("(type (struct))", vec![Gc]),
-        (
-            "(type $f (func)) (func (param (ref null $f)))",
-            vec![FunctionReferences],
-        ),
-        ("(tag)", vec![Exceptions]),
-        ("(func try catch_all end)", vec![LegacyExceptions]),
-        ("(func $f return_call $f)", vec![TailCalls]),
-        (
-            "(func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1)))",
-            vec![RelaxedSimd],
-        ),
-        (
-            "(global i32 (i32.add (i32.const 1) (i32.const 1)))",
-            vec![ExtendedConst],
-        ),
-        (
-            "(func (param i64 i64 i64 i64) (result i64 i64) \
-             (i64.add128 (local.get 0) (local.get 1) (local.get 2) (local.get 3)))",
-            vec![WideArithmetic],
-        ),
-        ("(memory i64 1 2 shared)", vec![Threads, Memory64]),
-    ] {
-        assert_eq!(
-            refused(body),
-            CompileError::Unsupported(proposals),
-            "{body}"
-        );
-    }
-    assert_eq!(
-        refused("(memory i64 1) (type (struct))").to_string(),
-        "the module uses garbage collection and memory64, and wxec runs WebAssembly 2.0 on any host: build it without \
-         (a target of wasm32)"
-    );
-    assert!(
-        matches!(refused("(func (result i32))"), CompileError::Invalid(_)),
-        "no proposal makes this valid"
     );
 }

@@ -34,6 +34,8 @@ mod processes;
 mod programs;
 /// Instances that stay between calls.
 mod residents;
+/// Proposals of WebAssembly: those that run, and those that are refused by name.
+mod proposals;
 /// Guests as lists of WASI calls.
 mod script;
 /// Streams that come with a call, in both directions.
