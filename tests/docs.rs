@@ -1,4 +1,4 @@
-//! README.md, CONTRIBUTING.md and docs: each command block is run as it stands there, on machines
+//! README.md, CONTRIBUTING.md, docs and the page of the guest ABI: each command block is run as it stands there, on machines
 //! of the harness, and its output is compared. The Rust blocks are doctests of the crates `wxec` and `wxec-plan`.
 //!
 //! In a block, a line that begins with `$ ` is a command, and the lines below it are its output on
@@ -61,6 +61,7 @@ pages! {
     programs_run_as_described: "docs/programs.md",
     other_tools_use_rsh_as_described: "docs/rsh.md",
     tasks_are_built_as_described: "docs/tasks.md",
+    the_guest_abi_is_tested_as_described: "sdk/abi/README.md",
 }
 
 #[test]

@@ -12,12 +12,13 @@ use std::{
 use syn::visit::Visit;
 
 /// A crate, and the modules of it that may use each other.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("runtime/protocol", &[]),
     ("runtime/files", &[]),
     ("runtime/agent", &[]),
     ("runtime/controller", &[]),
     ("runtime/fleet", &[]),
+    ("sdk/abi", &[]),
     ("sdk/build", &[]),
     ("sdk/plan", &[]),
     ("cli", &[]),

@@ -1,8 +1,8 @@
 //! The imports of module `wxec_v1`: a guest pulls its input and pushes its output.
 //!
 //! Every pointer and length comes from the guest and is checked before a byte is touched; a wrong
-//! one ends the call. The imports for capabilities are listed in [`wxec_protocol::abi`]; [`reply`]
-//! says how they answer. Imports that wait are async, so that dropping a call ends the wait.
+//! one ends the call. sdk/abi/README.md lists all imports; [`reply`] says how those for capabilities
+//! answer. Imports that wait are async, so that dropping a call ends the wait.
 
 mod file;
 mod host;

@@ -7,44 +7,14 @@
 //!
 //! Arguments, values, errors and items are CBOR. [`cbor`] documents how serde's data model maps to
 //! CBOR, `Some(None)` included, and the readable form, which a task need not support.
+//! [`encode_item`](crate::encode_item) documents the format of items.
 //!
-//! # Capability calls
+//! Capability calls are imports by which a guest asks its host for something. They take a question,
+//! as CBOR or as plain numbers, and return a number that is not negative, or [`REFUSED`]. The rest of
+//! the answer is the reply, which the guest reads with `reply_len` and `reply_read`.
 //!
-//! Capability calls are imports by which a guest asks its host for something. Such an import takes
-//! a question, as CBOR at `(pointer, length)` or as plain numbers, and returns a number that is not
-//! negative, or [`REFUSED`]. The rest of the answer is the reply: CBOR that the guest reads with
-//! `reply_len` and `reply_read`; if the call was refused, a [`HostError`]. Handles are numbers that
-//! belong to one call and are never reused in it.
-//!
-//! | import | asks | returns, and its reply |
-//! |---|---|---|
-//! | `process_start(pointer, length)` | [`ProcessStart`] | handle of a process, [`ProcessStarted`] |
-//! | `process_wait(process)` | | 0 when it has ended, [`ProcessEnd`] |
-//! | `process_try_wait(process)` | | 1 if it has ended, [`ProcessEnd`]; else 0 |
-//! | `process_kill(process, signal)` | | 0; an error if it has ended |
-//! | `process_forget(process)` | | 0; the handle is gone, the process runs until the call ends |
-//! | `call_stream(index)` | which of the call's own streams, or [`LAST_STREAM`] | handle of a stream, once |
-//! | `stream_read(stream, pointer, length)` | | how many bytes came, 0 at the end |
-//! | `stream_write(stream, pointer, length)` | | how many bytes were taken |
-//! | `stream_select(pointer, length)` | [`StreamSelect`] | place of a stream that is ready, or at its end |
-//! | `stream_timeout(stream, direction, ms: i64)` | 0 reading, 1 writing | 0; a negative time is none |
-//! | `stream_close(stream)` | | 0 |
-//! | `net_connect(pointer, length)` | [`NetConnect`] | handle of a stream, [`NetConnected`] |
-//! | `net_lookup(pointer, length)` | [`NetLookup`] | how many there are, [`NetAddresses`] |
-//! | `net_shutdown(stream, how)` | 0 reading, 1 writing, 2 both | 0 |
-//! | `file_call(pointer, length)` | [`FileCall`] | 0, [`FileStatus`] if that was asked for |
-//! | `host_facts()` | | 0, [`Facts`](crate::Facts) |
-//! | `host_call(pointer, length, input, input_length)` | [`HostCall`]; the arguments apart | [`CALL_RETURNED`] and the value, or [`CALL_FAILED`] and a [`CallErrorKind`](crate::CallErrorKind) of a [`TaskFailure`] |
-//!
-//! # Streams of a call
-//!
-//! A call may have streams of its own, for the items that its task sends and receives. The argument
-//! for a `Sender` or `Receiver` parameter is the index of its stream.
-//! [`encode_item`](crate::encode_item) documents the format of items. A task that returns a
-//! `Receiver` sends a null on the last stream when its function has returned, and then its items;
-//! the value of the call itself is a null. Closing a stream, or the end of its call, tells the
-//! other side that this side neither sends nor receives there any more. Writing to a stream that
-//! the other side has closed is therefore an error of kind `BrokenPipe`.
+//! sdk/abi/README.md describes the ABI as a whole, for authors of an SDK in any language. The engine
+//! has the imports (`hostcalls`), `sdk/wxec/src/guest` calls them.
 
 mod file;
 mod net;
