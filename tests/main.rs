@@ -60,6 +60,9 @@ mod guests_hosts;
 /// The guest ABI, used by guests written by hand.
 mod abi;
 
+/// The SDKs of all languages: their conformance modules beside the test vectors.
+mod languages;
+
 /// The command: its output on stdout and stderr, and its exit codes.
 mod cli;
 

@@ -29,5 +29,5 @@ pub(crate) use process::{
     Pid, SOON, descendants, kill, own_seconds, peak_memory, processes, ticks, wait_until,
     write_script,
 };
-pub(crate) use skip::{needs, skip};
+pub(crate) use skip::{needs, skip, tell};
 pub(crate) use sshd::Sshd;

@@ -1,4 +1,5 @@
-//! Reports of tests that pass: those that cannot run on this machine, and those that have a wish.
+//! Reports of tests that pass: those that cannot run on this machine, those that have a wish, and
+//! those that have a result to show.
 
 use std::{
     env,
@@ -19,6 +20,11 @@ pub(crate) fn skip(reason: &str) {
 /// Reports something that calls for a change, but fails no test.
 pub(super) fn notice(text: &str) {
     report("notice", text);
+}
+
+/// Reports a result that is worth a line of the summary.
+pub(crate) fn tell(text: &str) {
+    report("result", text);
 }
 
 fn report(kind: &str, text: &str) {

@@ -90,23 +90,32 @@ pub(crate) fn description(expected: &Signature, found: &Function) -> Option<Diff
     let parameters: Vec<_> = parameters
         .map(|parameter| format!("{}: {}", parameter.name, parameter.type_name))
         .collect();
-    let fails = if expected.fails { ", and can fail" } else { "" };
-    let expected = format!("({}) -> {}{fails}", parameters.join(", "), expected.returns);
-    let parameters = found.parameters.iter();
-    let parameters: Vec<_> = parameters
-        .map(|parameter| format!("{}: {}", parameter.name, parameter.type_name))
-        .collect();
     let returns = match &*found.returns {
         "" => "()",
         returns => returns,
     };
-    let fails = if found.error.is_some() {
-        ", and can fail"
-    } else {
-        ""
+    // The errors of a language that returns one from each function are no difference.
+    let is_alike = parameters == parameters_of(found)
+        && expected.returns == returns
+        && (found.error.is_some() || !expected.fails);
+    let text = |parameters: &[String], returns: &str, fails: bool| {
+        let fails = if fails { ", and can fail" } else { "" };
+        format!("({}) -> {returns}{fails}", parameters.join(", "))
     };
-    let found = format!("({}) -> {returns}{fails}", parameters.join(", "));
-    (expected != found).then(|| Difference::new("description", expected, found))
+    (!is_alike).then(|| {
+        Difference::new(
+            "description",
+            text(&parameters, &expected.returns, expected.fails),
+            text(&parameters_of(found), returns, found.error.is_some()),
+        )
+    })
+}
+
+fn parameters_of(function: &Function) -> Vec<String> {
+    let parameters = function.parameters.iter();
+    parameters
+        .map(|parameter| format!("{}: {}", parameter.name, parameter.type_name))
+        .collect()
 }
 
 fn end(

@@ -32,7 +32,7 @@ pub struct Signature {
     pub parameters: Vec<Parameter>,
     /// Type of its value; `()` if it has none.
     pub returns: String,
-    /// True if it can fail. The name of the error's type is the SDK's own.
+    /// True if it can fail, so that it has to name an error. The name is the SDK's own.
     #[serde(default)]
     pub fails: bool,
 }
