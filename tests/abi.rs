@@ -129,6 +129,53 @@ fn a_description_is_a_record_in_a_section() {
 }
 
 #[test]
+fn a_description_may_be_written_by_a_function() {
+    let same = Function {
+        path: String::new(),
+        name: "same".into(),
+        doc: String::new(),
+        parameters: Vec::new(),
+        returns: "String".into(),
+        error: None,
+        wants: Wants::default(),
+        readable: false,
+        plan: None,
+    };
+    let record = abi::record("hand", &same);
+    let describing = |record: &[u8]| {
+        module(&format!(
+            r#"{SAME} (data (i32.const 0) {}) (func (export "wx1__describe") (result i32)
+                (call $output_write (i32.const 0) (i32.const {})) (i32.const 0))"#,
+            quoted(record),
+            record.len()
+        ))
+    };
+    let host = Host::new("local:").unwrap();
+    let silent = describing(&record);
+    assert_eq!(silent.functions(), []);
+    assert_eq!(silent.exports().collect::<Vec<_>>(), ["hand::same"]);
+    let described = host.bind(&silent).describe().wait().unwrap();
+    let names: Vec<_> = described.functions().iter().map(|it| &*it.path).collect();
+    assert_eq!(names, ["hand::same"]);
+    assert!(described.bytes().starts_with(silent.bytes()));
+    let again = host.bind(&described).describe().wait().unwrap();
+    assert_eq!(
+        again.digest(),
+        described.digest(),
+        "it is described already"
+    );
+    let same: u8 = host.bind(&described).call("same", &(7,)).wait().unwrap();
+    assert_eq!(same, 7);
+
+    let error = host.bind(&describing(b"no records")).describe().wait();
+    let error = error.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "local: what hand says of its functions cannot be read: descriptor 0 is cut short"
+    );
+}
+
+#[test]
 fn a_description_that_makes_no_sense_is_refused() {
     let wasm = wat::parse_str(r#"(module (@custom "wxec.fn.v1" "\ff\ff\ff\ff"))"#).unwrap();
     let error = Module::from_bytes("hand", wasm).unwrap_err();

@@ -1,6 +1,7 @@
 //! One call of a task: typed where a `#[remote]` function exists, by name where it does not.
 
 mod asks;
+mod describe;
 mod facts;
 mod instance;
 mod make;

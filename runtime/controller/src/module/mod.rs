@@ -87,6 +87,9 @@ impl Inner {
     }
 }
 
+/// The function that describes the others, without the prefix of exports.
+pub(crate) const DESCRIBE: &str = abi::DESCRIBE.split_at(abi::EXPORT_PREFIX.len()).1;
+
 type TaskKey = (&'static str, &'static str, Option<&'static str>);
 
 static TASK_MODULES: LazyLock<Mutex<HashMap<TaskKey, Arc<OnceCell<Module>>>>> =
@@ -94,6 +97,18 @@ static TASK_MODULES: LazyLock<Mutex<HashMap<TaskKey, Arc<OnceCell<Module>>>>> =
 
 fn task_key(origin: &Origin) -> TaskKey {
     (origin.manifest_dir, origin.crate_name, origin.binary)
+}
+
+/// Appends a length as modules have them.
+fn leb128(mut length: usize, bytes: &mut Vec<u8>) {
+    loop {
+        let [low, ..] = length.to_le_bytes();
+        length >>= 7;
+        if length == 0 {
+            return bytes.push(low & 0x7f);
+        }
+        bytes.push(low | 0x80);
+    }
 }
 
 impl Module {
@@ -233,6 +248,11 @@ impl Module {
         self.0.bytes.len()
     }
 
+    /// Returns the module itself, as it stands in a file.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0.bytes
+    }
+
     /// Returns the functions it describes, in alphabetical order.
     pub fn functions(&self) -> &[Function] {
         &self.0.contents.functions
@@ -272,7 +292,28 @@ impl Module {
             .exports
             .iter()
             .filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX))
-            .filter(|name| *name != "_describe" && !name.starts_with(abi::CONFIG_PREFIX))
+            .filter(|name| *name != DESCRIBE && !name.starts_with(abi::CONFIG_PREFIX))
+    }
+
+    /// Returns true if it has a function that describes the others.
+    pub(crate) fn describes_itself(&self) -> bool {
+        let mut exports = self.0.contents.exports.iter();
+        exports.any(|export| export == abi::DESCRIBE)
+    }
+
+    /// Returns the module with a custom section behind its others.
+    pub(crate) fn with_section(&self, name: &str, content: &[u8]) -> Result<Self, ModuleError> {
+        /// The id of custom sections.
+        const CUSTOM: u8 = 0;
+        let mut section = Vec::new();
+        leb128(name.len(), &mut section);
+        section.extend(name.as_bytes());
+        section.extend(content);
+        let mut bytes = self.0.bytes.to_vec();
+        bytes.push(CUSTOM);
+        leb128(section.len(), &mut bytes);
+        bytes.extend(section);
+        Self::from_bytes(self.name(), bytes)
     }
 
     /// Returns the name of the function that settles the config of the plan at `path`, if the plan's
