@@ -6,7 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use serde_json::Value as Json;
@@ -20,11 +20,11 @@ use wxec_protocol::{Platform, Target};
 use crate::harness::{Cli, skip, tell, write_script};
 
 macro_rules! languages {
-    ($($test:ident: $language:literal, $folder:literal;)*) => {
+    ($($test:ident: $language:literal, $folder:literal, $module:literal;)*) => {
         $(
             #[test]
             fn $test() {
-                conforms($language, $folder);
+                conforms($language, $folder, $module);
             }
         )*
 
@@ -33,14 +33,16 @@ macro_rules! languages {
     };
 }
 
+// The folder of the sources, and the module that is built in it.
 languages! {
-    rust_conforms: "Rust", "sdk/wxec/conformance";
-    c_conforms: "C", "sdk/c/conformance";
-    zig_conforms: "Zig", "sdk/zig/conformance";
-    go_conforms: "Go", "sdk/go/conformance";
-    assemblyscript_conforms: "AssemblyScript", "sdk/assemblyscript/conformance";
-    python_conforms: "Python", "sdk/python/conformance";
-    javascript_conforms: "JavaScript", "sdk/javascript/conformance";
+    rust_conforms: "Rust", "sdk/wxec/conformance", "";
+    c_conforms: "C", "sdk/c/conformance", "build/conformance.wasm";
+    cpp_conforms: "C++", "sdk/c/conformance", "build/conformance_cpp.wasm";
+    zig_conforms: "Zig", "sdk/zig/conformance", "zig-out/bin/conformance.wasm";
+    go_conforms: "Go", "sdk/go/conformance", "conformance.wasm";
+    assemblyscript_conforms: "AssemblyScript", "sdk/assemblyscript/conformance", "conformance.wasm";
+    python_conforms: "Python", "sdk/python/conformance", "conformance.wasm";
+    javascript_conforms: "JavaScript", "sdk/javascript/conformance", "conformance.wasm";
 }
 
 #[test]
@@ -96,8 +98,8 @@ fn a_module_that_differs_is_told() {
 /// Length of the longest module that is run on slow machines: an interpreter takes minutes there.
 const MAX_SLOW_BYTES: u64 = 4 << 20;
 
-fn conforms(language: &str, folder: &str) {
-    let module = match module(folder) {
+fn conforms(language: &str, folder: &str, module: &str) {
+    let module = match build(folder, module) {
         Ok(module) => module,
         Err(reason) => return skip(&format!("{language}: {reason}")),
     };
@@ -117,9 +119,20 @@ fn conforms(language: &str, folder: &str) {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-/// Builds the module in a folder, and returns its path; or the reason why it cannot be built here.
-/// Fails the test if the sources are at fault.
-fn module(folder: &str) -> Result<PathBuf, String> {
+/// Files that tell how a folder is built, with the command.
+const BUILDS: [(&str, &[&str]); 4] = [
+    ("build", &["./build"]),
+    ("Makefile", &["make"]),
+    ("build.zig", &["zig", "build"]),
+    ("package.json", &["npm", "run", "build"]),
+];
+
+/// Builds what is in a folder, and returns the path of `module` in it; or the reason why that cannot
+/// be built here. Fails the test if the sources are at fault.
+fn build(folder: &str, module: &str) -> Result<PathBuf, String> {
+    /// One build at a time: two languages share a folder.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let sources = top().join(folder);
     if !sources.exists() {
         return Err(format!("there is no {folder}"));
@@ -128,30 +141,21 @@ fn module(folder: &str) -> Result<PathBuf, String> {
         let module = Module::from_folder(&sources).unwrap();
         return Ok(module.path().expect("a built module has a path").into());
     }
-    let program = if sources.join("build").is_file() {
-        "./build"
-    } else {
-        "make"
-    };
-    let output = Command::new(program)
+    let mut builds = BUILDS.iter();
+    let build = builds.find(|(file, _)| sources.join(file).is_file());
+    let (_, command) = build.unwrap_or_else(|| panic!("{folder} has no command that builds it"));
+    let output = Command::new(command[0])
+        .args(&command[1..])
         .current_dir(&sources)
         .output()
-        .map_err(|error| format!("{program}: {error}"))?;
+        .map_err(|error| format!("{}: {error}", command[0]))?;
     if !output.status.success() {
-        let said = lack(&output).unwrap_or_else(|| {
-            panic!(
-                "{folder}: {program}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            )
-        });
-        return Err(said);
+        return Err(lack(&output).unwrap_or_else(|| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            panic!("{folder}: {}: {said}", command.join(" "))
+        }));
     }
-    let mut places = ["conformance.wasm", "build/conformance.wasm"]
-        .iter()
-        .map(|name| sources.join(name));
-    Ok(places
-        .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("{program} of {folder} makes no conformance.wasm")))
+    Ok(sources.join(module))
 }
 
 /// Returns what a build said, if it failed because this machine lacks a toolchain.
