@@ -11,8 +11,9 @@ use std::{
 use serde::Serialize;
 use serde_json::Value as Json;
 use wxec::{
-    CallError, CallOptions, Grants, Host, Limits, Module, Receiver, Sender,
-    call::{Operation, Value},
+    Bytes, Call, CallError, CallErrorKind, CallOptions, Grants, Host, Limits, Module, Receiver,
+    Sender,
+    call::{Instance, Operation, Value},
     cbor, channel,
 };
 
@@ -20,7 +21,7 @@ use crate::{
     notation::{self, Argument, NotationError},
     observed::{End, Listener, Observed},
     scratch::Scratch,
-    vectors::Vector,
+    vectors::{Outcome, Vector},
 };
 
 /// Time that a call may take if its vector does not say: an interpreter starts in seconds on a busy
@@ -31,29 +32,84 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// there.
 const MAX_ITEMS: usize = 100_000;
 
+/// Where a call is made.
+#[derive(Debug)]
+pub(crate) enum Place<'a> {
+    /// In an instance of its own.
+    Fresh(&'a Host, &'a Module),
+    /// In an instance that stays from call to call.
+    Kept(Kept),
+}
+
+/// An instance that stays, with the listener to its output.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    instance: Instance,
+    listener: Listener,
+}
+
+impl Kept {
+    pub(crate) fn new(host: &Host, module: &Module) -> Self {
+        let listener = Listener::default();
+        Self {
+            instance: listener.at(host).instance(module),
+            listener,
+        }
+    }
+}
+
+/// Returns true if a call leaves its instance as good as new: it returns, and has no grants and
+/// limits of its own, because those of an instance are those of its first call.
+pub(crate) fn keeps_instance(vector: &Vector) -> bool {
+    let returns = matches!(
+        vector.expect,
+        Outcome::Value(_) | Outcome::Failure(_) | Outcome::BadArguments(_)
+    );
+    returns && vector.grants.is_none() && vector.limits.is_none()
+}
+
+impl Place<'_> {
+    fn call(&self, function: &str, arguments: &Arguments) -> Call<Value> {
+        match self {
+            Self::Fresh(host, module) => host.bind(module).call(function, arguments),
+            Self::Kept(kept) => kept.instance.call(function, arguments),
+        }
+    }
+
+    fn call_encoded(&self, function: &str, arguments: Vec<u8>) -> Call<Bytes> {
+        match self {
+            Self::Fresh(host, module) => host.bind(module).call_encoded(function, arguments),
+            Self::Kept(kept) => kept.instance.call_encoded(function, arguments),
+        }
+    }
+}
+
 /// Makes the call of `vector`, and returns what it did.
 pub(crate) fn make(
-    host: &Host,
-    module: &Module,
+    place: &Place<'_>,
     function: &str,
     vector: &Vector,
     scratch: &Scratch,
 ) -> Result<Observed, NotationError> {
-    let listener = Listener::default();
-    let bound = listener.at(host).bind(module);
+    let (host, listener);
+    let (place, listener) = match place {
+        Place::Fresh(at, module) => {
+            listener = Listener::default();
+            host = listener.at(at);
+            (&Place::Fresh(&host, module), &listener)
+        }
+        Place::Kept(kept) => (place, &kept.listener),
+    };
     let options = options(vector, scratch);
     let (end, sent) = match &vector.arguments_cbor {
         Some(digits) => {
-            let call = bound.call_encoded(function, notation::bytes(digits)?);
+            let call = place.call_encoded(function, notation::bytes(digits)?);
             let end = finish(call.options(options).start(), vector);
             (end.and_then_value(), Vec::new())
         }
         None => {
             let (arguments, outlets) = arguments(&scratch.place_in(&vector.arguments))?;
-            let call = bound
-                .call::<Value>(function, &arguments)
-                .options(options)
-                .start();
+            let call = place.call(function, &arguments).options(options).start();
             // The call has its own ends of the channels now; these would keep the channels open.
             drop(arguments);
             let sent = outlets
@@ -68,13 +124,13 @@ pub(crate) fn make(
         end: match end {
             Finished::Ended(Ok(value)) => End::Returned(value),
             Finished::Ended(Err(error)) => match error.kind {
-                wxec::CallErrorKind::Decode(reason) => End::Garbled(reason.to_string()),
+                CallErrorKind::Decode(reason) => End::Garbled(reason.to_string()),
                 kind => End::Failed(kind),
             },
             Finished::Cancelled => End::Cancelled,
         },
         sent,
-        printed: listener.printed(),
+        printed: listener.take(),
     })
 }
 
@@ -104,13 +160,13 @@ enum Finished<T> {
     Cancelled,
 }
 
-impl Finished<wxec::Bytes> {
+impl Finished<Bytes> {
     /// Decodes the value.
     fn and_then_value(self) -> Finished<Value> {
         match self {
             Self::Ended(Ok(bytes)) => Finished::Ended(
                 cbor::decode(&bytes)
-                    .map_err(|error| CallError::new("".into(), wxec::CallErrorKind::Decode(error))),
+                    .map_err(|error| CallError::new("".into(), CallErrorKind::Decode(error))),
             ),
             Self::Ended(Err(error)) => Finished::Ended(Err(error)),
             Self::Cancelled => Finished::Cancelled,

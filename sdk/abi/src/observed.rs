@@ -1,6 +1,9 @@
 //! What a call did: how it ended, and what it printed, logged and sent.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use wxec::{
     CallErrorKind, Host,
@@ -34,15 +37,15 @@ pub(crate) enum End {
 }
 
 /// The output and the log records of a call.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Printed {
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
     pub(crate) log: Vec<Logged>,
 }
 
-/// Listens to the output of one call.
-#[derive(Clone, Default)]
+/// Listens to the output of calls.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Listener(Arc<Mutex<Printed>>);
 
 impl Listener {
@@ -52,9 +55,9 @@ impl Listener {
         host.with_output(Arc::new(move |_, output| own.lock().add(output)))
     }
 
-    /// Returns what was heard.
-    pub(crate) fn printed(&self) -> Printed {
-        self.lock().clone()
+    /// Returns what was heard since the last time.
+    pub(crate) fn take(&self) -> Printed {
+        mem::take(&mut self.lock())
     }
 
     fn lock(&self) -> MutexGuard<'_, Printed> {

@@ -5,7 +5,7 @@ use std::{fmt, slice};
 use wxec::{CallError, CallErrorKind, Host, Module};
 
 use crate::{
-    call,
+    call::{self, Kept, Place},
     compare::{self, Difference},
     notation::NotationError,
     observed::End,
@@ -15,6 +15,9 @@ use crate::{
 
 /// Group of the descriptions, which are compared before anything is called.
 const DESCRIPTIONS: &str = "descriptions";
+
+/// Group of the calls in an instance that stays: those of all groups that leave it as it was.
+const INSTANCES: &str = "instances";
 
 /// The result of a [`run`].
 #[derive(Debug, Clone)]
@@ -97,6 +100,16 @@ pub struct Run<'a> {
     vectors: &'a Vectors,
     scratch: Scratch,
     descriptions: slice::Iter<'a, Signature>,
+    /// Vectors that are called in an instance of their own.
+    fresh: Walk<'a>,
+    /// Vectors that are called in an instance that stays, once more.
+    kept: Walk<'a>,
+    place: Place<'a>,
+}
+
+/// All vectors, each with the name of its group.
+#[derive(Debug)]
+struct Walk<'a> {
     groups: slice::Iter<'a, Group>,
     group: Option<(&'a str, slice::Iter<'a, Vector>)>,
 }
@@ -119,8 +132,9 @@ impl<'a> Run<'a> {
             vectors,
             scratch: Scratch::new(host).map_err(RunError::NoDirectory)?,
             descriptions: vectors.functions.iter(),
-            groups: vectors.groups.iter(),
-            group: None,
+            fresh: Walk::of(vectors),
+            kept: Walk::of(vectors),
+            place: Place::Fresh(host, module),
         })
     }
 
@@ -161,24 +175,39 @@ impl<'a> Run<'a> {
             source,
         };
         let function = self.path(&vector.call);
-        let observed = call::make(self.host, self.module, &function, vector, &self.scratch)
-            .map_err(unreadable)?;
+        let observed =
+            call::make(&self.place, &function, vector, &self.scratch).map_err(unreadable)?;
         give_up_without_host(self.host, &observed.end)?;
         let differences = compare::differences(vector, &observed, &self.scratch);
         Ok(Verdict::of(differences.map_err(unreadable)?))
     }
 
-    /// Returns the next vector, and its group.
-    fn next_vector(&mut self) -> Option<(&'a str, &'a Vector)> {
-        loop {
-            if let Some((name, vectors)) = &mut self.group
-                && let Some(vector) = vectors.next()
-            {
-                return Some((name, vector));
-            }
-            let group = self.groups.next()?;
-            self.group = Some((&group.name, group.vectors.iter()));
+    /// Makes the next call in an instance of its own.
+    fn next_fresh(&mut self) -> Option<Result<Tested, RunError>> {
+        let (group, vector) = self.fresh.next()?;
+        Some(self.called(vector).map(|verdict| Tested {
+            group: group.into(),
+            name: vector.name.clone(),
+            verdict,
+        }))
+    }
+
+    /// Makes the next call in an instance that stays. Takes another instance if a call went wrong,
+    /// which may have ended it.
+    fn next_kept(&mut self) -> Option<Result<Tested, RunError>> {
+        let (group, vector) = self.kept.find(|(_, vector)| call::keeps_instance(vector))?;
+        if !matches!(self.place, Place::Kept(_)) {
+            self.place = Place::Kept(Kept::new(self.host, self.module));
         }
+        let verdict = self.called(vector);
+        if !matches!(verdict, Ok(Verdict::Ok)) {
+            self.place = Place::Kept(Kept::new(self.host, self.module));
+        }
+        Some(verdict.map(|verdict| Tested {
+            group: INSTANCES.into(),
+            name: format!("{group}: {}", vector.name),
+            verdict,
+        }))
     }
 }
 
@@ -193,12 +222,32 @@ impl Iterator for Run<'_> {
                 verdict: self.described(signature),
             }));
         }
-        let (group, vector) = self.next_vector()?;
-        Some(self.called(vector).map(|verdict| Tested {
-            group: group.into(),
-            name: vector.name.clone(),
-            verdict,
-        }))
+        self.next_fresh().or_else(|| self.next_kept())
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn of(vectors: &'a Vectors) -> Self {
+        Self {
+            groups: vectors.groups.iter(),
+            group: None,
+        }
+    }
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = (&'a str, &'a Vector);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((name, vectors)) = &mut self.group
+                && let Some(vector) = vectors.next()
+            {
+                return Some((name, vector));
+            }
+            let group = self.groups.next()?;
+            self.group = Some((&group.name, group.vectors.iter()));
+        }
     }
 }
 

@@ -98,7 +98,7 @@ pub struct Vector {
 }
 
 /// Grants of a [`Vector`].
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Granted {
@@ -111,7 +111,7 @@ pub struct Granted {
 }
 
 /// Limits of a [`Vector`].
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Limited {
@@ -196,6 +196,20 @@ pub enum LimitName {
     Time,
     /// Linear memory.
     Memory,
+}
+
+impl Granted {
+    /// Returns true if nothing is granted.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Limited {
+    /// Returns true if all limits are the usual ones.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 fn no_arguments() -> Json {

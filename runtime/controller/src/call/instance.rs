@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use wxec_protocol::{Grants, InstanceId, Limits};
 
@@ -128,6 +129,19 @@ impl Instance {
         T: DeserializeOwned + Send + 'static,
     {
         CallTarget::call(self, TaskCall::by_name(&self.0.module, function, arguments))
+    }
+
+    /// Calls `function` with encoded arguments, like
+    /// [`Bound::call_encoded`](crate::Bound::call_encoded).
+    pub fn call_encoded(
+        &self,
+        function: &str,
+        arguments: impl Into<Bytes>,
+    ) -> Call<Bytes, Infallible> {
+        CallTarget::call(
+            self,
+            TaskCall::of_bytes(&self.0.module, function, arguments.into()),
+        )
     }
 
     /// Returns its location, which the first call decides.

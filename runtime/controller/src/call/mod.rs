@@ -21,7 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     base::{operation::Operation, wait::block_on},
-    channel::{ChannelEnds, ReturnedStream},
+    channel::ReturnedStream,
     error::CallError,
     host::Host,
     module::Module,
@@ -193,13 +193,8 @@ impl Bound {
         function: &str,
         arguments: impl Into<Bytes>,
     ) -> Call<Bytes, Infallible> {
-        self.host.call(TaskCall::encoded(
-            &self.module,
-            function,
-            Ok(arguments.into()),
-            ChannelEnds::default(),
-            Value::Returned(Ok),
-        ))
+        self.host
+            .call(TaskCall::of_bytes(&self.module, function, arguments.into()))
     }
 
     /// Calls a function that returns a [`Receiver`](crate::Receiver), like [`call`](Self::call).
@@ -229,7 +224,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::error::CallErrorKind;
+    use crate::{channel::ChannelEnds, error::CallErrorKind};
 
     /// A module with the task `hand::upgrade`, which declares `wants`, on a host that does not
     /// exist.

@@ -196,6 +196,14 @@ impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
     }
 }
 
+impl TaskCall<Bytes, Infallible> {
+    /// Makes a call like [`by_name`](TaskCall::by_name), whose arguments and value are encoded.
+    pub(crate) fn of_bytes(module: &Module, function: &str, arguments: Bytes) -> Self {
+        let ports = ChannelEnds::default();
+        Self::encoded(module, function, Ok(arguments), ports, Value::Returned(Ok))
+    }
+}
+
 impl<T> TaskCall<T, Infallible> {
     pub(crate) fn named(
         module: &Module,
@@ -211,7 +219,7 @@ impl<T> TaskCall<T, Infallible> {
     }
 
     /// Makes a call whose arguments are encoded; `ports` are the ends of channels among them.
-    pub(crate) fn encoded(
+    fn encoded(
         module: &Module,
         function: &str,
         input: Result<Bytes, EncodeError>,
