@@ -9,6 +9,7 @@ use std::{
     sync::OnceLock,
 };
 
+use rustix::process::Signal;
 use wxec::build::{BuildError, Quiet};
 use wxec_build::AgentImage;
 use wxec_protocol::{
@@ -16,7 +17,7 @@ use wxec_protocol::{
     Platform, Target,
 };
 
-use crate::harness::skip;
+use crate::harness::{Pid, descendants, skip};
 
 /// Functions that return, grow, trap, never end, and call themselves without end.
 const GUEST: &str = r#"(module
@@ -384,4 +385,29 @@ fn an_agent_needs_no_proc() {
         return;
     }
     Agent::start(&wrapper, agent_here()).works();
+}
+
+/// A guest writes to processes that have closed their stdin.
+#[test]
+fn an_agent_without_proc_survives_a_pipe_that_nobody_reads() {
+    let wrapper = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        "mount -t tmpfs none /proc && exec \"$0\" \"a title\"",
+    ];
+    if !can_run(&[&wrapper[..4], &["mount -t tmpfs none /proc"]].concat()) {
+        return;
+    }
+    let agent = Agent::start(&wrapper, agent_here());
+    // `timeout` has started it.
+    let [agent] = *descendants(Pid::from_child(&agent.process)) else {
+        panic!("one agent")
+    };
+    let status = fs::read_to_string(format!("/proc/{}/status", agent.as_raw_nonzero())).unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    let pipe = 1 << (Signal::PIPE.as_raw() - 1);
+    assert_eq!(ignored & pipe, pipe, "{status}");
 }

@@ -10,6 +10,7 @@ use std::{
     io, mem,
     os::unix::process::CommandExt,
     panic,
+    path::Path,
     process::{Command, ExitCode},
     sync::Mutex,
     thread,
@@ -65,9 +66,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     if let Some(file) = file {
         std::fs::remove_file(file)?;
     }
-    if let Some(title) = title {
-        // A starter sets `argv[0]`. A controller or container engine that starts the agent's file
-        // cannot. Without /proc the agent keeps its name.
+    // A starter sets `argv[0]`. A controller or container engine that starts the agent's file cannot.
+    // Without /proc the agent keeps its name. It must not try then: std takes back that SIGPIPE is
+    // ignored before it executes a program, and a guest that writes to a closed pipe would end an agent
+    // that goes on.
+    if let Some(title) = title.filter(|_| Path::new(ITSELF).exists()) {
         let _ = Command::new(ITSELF).arg0(title).exec();
     }
     let _ = rustix::thread::set_name(THREAD_NAME);
