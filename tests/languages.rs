@@ -234,9 +234,11 @@ fn aarch64() -> Result<PathBuf, String> {
         ..Target::here()
     };
     wxec_build::compiler(&target, &Quiet).unwrap();
+    // Without its arguments, by which the agent would become itself under another title: the
+    // emulator cannot do that.
     Ok(script(
         "aarch64",
-        &format!("exec {QEMU} '{}' \"$@\"", image.path.display()),
+        &format!("exec {QEMU} '{}'", image.path.display()),
     ))
 }
 

@@ -63,7 +63,7 @@ impl Kept {
 pub(crate) fn keeps_instance(vector: &Vector) -> bool {
     let returns = matches!(
         vector.expect,
-        Outcome::Value(_) | Outcome::Failure(_) | Outcome::BadArguments(_)
+        Outcome::Value(_) | Outcome::Failure(_) | Outcome::Ended | Outcome::BadArguments(_)
     );
     returns && vector.grants.is_none() && vector.limits.is_none()
 }
@@ -112,11 +112,10 @@ pub(crate) fn make(
             let call = place.call(function, &arguments).options(options).start();
             // The call has its own ends of the channels now; these would keep the channels open.
             drop(arguments);
-            let sent = outlets
-                .iter()
-                .map(|outlet| outlet.iter().take(MAX_ITEMS).collect());
+            // Taken in turn: no vector sends on two channels.
+            let sent = outlets.into_iter();
+            let sent = sent.map(|(outlet, most)| outlet.into_iter().take(most).collect());
             let sent = sent.collect();
-            drop(outlets);
             (finish(call, vector), sent)
         }
     };
@@ -207,18 +206,23 @@ enum Given {
     Sender(Sender<Value>),
 }
 
+/// An end from which to take what a call sends, and the largest number of items to take.
+type Outlet = (Receiver<Value>, usize);
+
 /// Makes the arguments of a call, and the ends from which to take what it sends.
-fn arguments(json: &Json) -> Result<(Arguments, Vec<Receiver<Value>>), NotationError> {
+fn arguments(json: &Json) -> Result<(Arguments, Vec<Outlet>), NotationError> {
     let mut outlets = Vec::new();
+    let mut sender = |most| {
+        let (sender, outlet) = channel();
+        outlets.push((outlet, most));
+        Given::Sender(sender)
+    };
     let mut given = |json: &Json| {
         Ok(match notation::argument(json)? {
             Argument::Plain(value) => Given::Plain(value),
             Argument::Receiver(items) => Given::Receiver(Receiver::from_iter(items)),
-            Argument::Sender(_) => {
-                let (sender, outlet) = channel();
-                outlets.push(outlet);
-                Given::Sender(sender)
-            }
+            Argument::Sender(_) => sender(MAX_ITEMS),
+            Argument::First(items) => sender(items.len()),
         })
     };
     let arguments = match json {

@@ -130,6 +130,7 @@ fn end(
         (Outcome::Failure(expected), End::Failed(CallErrorKind::Failed(found))) => {
             is_failure(expected, found, scratch)?
         }
+        (Outcome::Ended, End::Returned(_) | End::Failed(CallErrorKind::Failed(_))) => true,
         (Outcome::BadArguments(texts), End::Failed(CallErrorKind::BadArguments(reason))) => {
             contains(reason, texts, scratch)
         }
@@ -216,7 +217,7 @@ fn sent(arguments: &Json, sent: &[Vec<Value>]) -> Result<Option<Difference>, Not
     };
     let mut expected = Vec::new();
     for argument in arguments {
-        if let Argument::Sender(items) = notation::argument(argument)? {
+        if let Argument::Sender(items) | Argument::First(items) = notation::argument(argument)? {
             expected.push(Value::Array(items));
         }
     }
@@ -258,6 +259,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Value(value) => write!(f, "the value {value}"),
             Self::Failure(failure) => failure.fmt(f),
+            Self::Ended => f.write_str("a value or a failure"),
             Self::BadArguments(texts) if texts.is_empty() => {
                 f.write_str("a refusal of the arguments")
             }

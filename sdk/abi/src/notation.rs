@@ -37,6 +37,8 @@ pub(crate) enum Argument {
     Receiver(Vec<Value>),
     /// An end for the function to send into, with the items that it has to send.
     Sender(Vec<Value>),
+    /// An end for the function to send into, which is closed when it has sent these items.
+    First(Vec<Value>),
 }
 
 /// Reads an argument.
@@ -44,6 +46,7 @@ pub(crate) fn argument(json: &Json) -> Result<Argument, NotationError> {
     match marked(json) {
         Some(("$receiver", items)) => Ok(Argument::Receiver(list(items)?)),
         Some(("$sender", items)) => Ok(Argument::Sender(list(items)?)),
+        Some(("$first", items)) => Ok(Argument::First(list(items)?)),
         _ => Ok(Argument::Plain(value(json)?)),
     }
 }

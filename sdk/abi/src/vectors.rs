@@ -143,6 +143,8 @@ pub enum Outcome {
     Value(Json),
     /// It fails with its own error.
     Failure(Failure),
+    /// It returns any value, or fails with any error.
+    Ended,
     /// It refuses its arguments, with a text that contains all of these.
     BadArguments(Vec<String>),
     /// It panics with a message that contains this.
