@@ -2,7 +2,8 @@
 //!
 //! A *module* is a crate compiled for `wasm32-wasip1`: [`module`] finds the one that holds a task,
 //! either embedded in the program or built by cargo from the crate's source, and [`embed`] is what
-//! a `build.rs` calls so that a shipped program needs no cargo. [`agent`], [`starter`] and
+//! a `build.rs` calls so that a shipped program needs no cargo. [`module_of_folder`] also builds
+//! projects in other languages, by their own tools. [`agent`], [`starter`] and
 //! [`compiler`] are wxec's own programs, and [`shipped_module`] its own modules; they are built once
 //! per machine and kept in [`cache_directory`].
 //!
@@ -32,6 +33,8 @@ mod package;
 mod absent;
 /// Modules of users' crates.
 mod module;
+/// Modules of projects in other languages than Rust.
+mod language;
 /// wxec's own programs and modules.
 mod tools;
 /// Checks that this machine has all that building needs.
@@ -49,10 +52,11 @@ pub use base::{
 pub use cache::directory::cache_directory;
 pub use cargo::running::{end_builds, supervise_builds};
 pub use doctor::{Check, CheckStatus, checks};
+pub use language::find::module_of_folder;
 pub use module::{
     built::BuiltModule,
     embed::{embed, embed_with},
-    find::{module, module_of_folder, module_of_package},
+    find::{module, module_of_package},
 };
 pub use package::{features::Features, origin::Origin};
 pub use tools::{

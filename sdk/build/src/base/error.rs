@@ -189,6 +189,52 @@ pub enum BuildError {
         /// The fault of it.
         problem: &'static str,
     },
+    /// A tool that builds modules in a language is not there, or does not start.
+    #[error("`{tool}`, which builds modules in {language}, {problem}")]
+    NoTool {
+        /// The tool.
+        tool: String,
+        /// The language.
+        language: &'static str,
+        /// The reason why it cannot be used.
+        problem: String,
+        /// Advice on how to get it.
+        advice: &'static str,
+    },
+    /// A project in another language than Rust does not build.
+    #[error("`{project}` does not build ({language})\n{said}")]
+    OtherLanguage {
+        /// The project.
+        project: String,
+        /// Its language.
+        language: &'static str,
+        /// All that its tools said, the first 64 KiB.
+        said: String,
+    },
+    /// A project was built, and its module is not where it should be.
+    #[error("the build of `{project}` left no module: {problem}")]
+    NoModule {
+        /// The project.
+        project: String,
+        /// Where one was expected.
+        problem: String,
+    },
+    /// The settings of a project cannot be understood.
+    #[error("{} cannot be read: {reason}", path.display())]
+    Settings {
+        /// Their file.
+        path: PathBuf,
+        /// The mistake.
+        reason: String,
+        /// Advice on the mistake.
+        advice: Option<String>,
+    },
+    /// Features were asked for, which only crates have.
+    #[error("`{project}` has no features, because it is no crate")]
+    NotACrate {
+        /// The project.
+        project: String,
+    },
     /// A file cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -238,6 +284,8 @@ impl BuildError {
                 };
                 format!("install a C compiler (on Debian: `apt install {packages}`)")
             }
+            Self::NoTool { advice, .. } => (*advice).into(),
+            Self::Settings { advice, .. } => return advice.clone(),
             Self::NoCacheDirectory => "set WXEC_CACHE to a directory of your own".into(),
             Self::UnsafeCache { .. } => "set WXEC_CACHE to a directory that only you can change".into(),
             _ => return None,

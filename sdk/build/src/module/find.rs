@@ -75,8 +75,8 @@ pub fn module_of_package(
 }
 
 /// Builds the module of the package whose folder `directory` is, or is in. Also returns the
-/// package's name.
-pub fn module_of_folder(
+/// package's name. The folder is no project in another language.
+pub(crate) fn module_of_crate(
     directory: &Path,
     features: &Features,
     progress: &dyn Progress,

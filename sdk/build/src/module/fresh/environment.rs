@@ -6,9 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::cargo::{
-    command::{Cargo, Toolchain, find_in_path},
-    environment::passing,
+use crate::{
+    base::variables::given,
+    cargo::{
+        command::{Cargo, Toolchain, find_in_path},
+        environment::passing,
+    },
 };
 
 /// Variables that change how fast a build is, and nothing else.
@@ -16,7 +19,7 @@ const WITHOUT_EFFECT: [&str; 2] = ["CARGO_BUILD_JOBS", "CARGO_MAKEFLAGS"];
 
 /// Variables and programs.
 #[derive(Debug, Clone)]
-pub(super) struct Environment {
+pub(crate) struct Environment {
     pub(super) variables: BTreeMap<String, OsString>,
     /// The cargo and rustc that would be started, which may be rustup's. This stands for `PATH`,
     /// which differs from shell to shell.
@@ -31,6 +34,16 @@ impl Environment {
         Self {
             variables: passing().collect(),
             programs: programs.filter_map(find_in_path).collect(),
+        }
+    }
+
+    /// Returns the environment of a build by other tools: these variables, where they are set, and
+    /// these programs.
+    pub(crate) fn of_tools_named(variables: &[&str], programs: Vec<PathBuf>) -> Self {
+        let value = |name: &&str| Some(((*name).to_owned(), given(name)?));
+        Self {
+            variables: variables.iter().filter_map(value).collect(),
+            programs,
         }
     }
 

@@ -15,14 +15,14 @@ use std::{
 
 use wxec_protocol::Digest;
 
-pub(crate) use self::inputs::Build;
-use self::{environment::Environment, inputs::Inputs, record::Record, watched::Watched};
+pub(crate) use self::{environment::Environment, inputs::Build, watched::Watched};
+use self::{inputs::Inputs, record::Record};
 use crate::{BuiltModule, Features, cache::directory::cache_directory};
 
 /// Age that all files must have when a build begins, or it is not recorded: a file may be edited
 /// while or after cargo reads it, and a change has to show in its times. FAT counts them in units
 /// of two seconds, and the clock of a file server may be a little behind.
-const SETTLED: Duration = Duration::from_secs(2);
+pub(crate) const SETTLED: Duration = Duration::from_secs(2);
 
 /// A module that is asked for, before it is known how cargo names it.
 pub(crate) struct Request {

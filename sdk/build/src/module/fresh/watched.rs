@@ -21,27 +21,30 @@ const MAX_FILES: usize = 20_000;
 
 /// Everything whose change could change what cargo does.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     /// Files, and places where none may appear. Of a directory only its own list of names counts.
-    pub(super) files: BTreeSet<PathBuf>,
+    pub(crate) files: BTreeSet<PathBuf>,
     /// Directories with all that is below them.
-    pub(super) trees: BTreeSet<PathBuf>,
+    pub(crate) trees: BTreeSet<PathBuf>,
+    /// Names in the trees that are left out, with all that is below them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) left_out: BTreeSet<String>,
     /// Variables that sources and build scripts read.
-    pub(super) variables: BTreeSet<String>,
+    pub(crate) variables: BTreeSet<String>,
 }
 
 /// The state of everything watched.
-pub(super) struct State {
+pub(crate) struct State {
     /// Hides values of variables, which may be secrets.
-    pub(super) digest: Digest,
+    pub(crate) digest: Digest,
     /// The latest time of any file.
-    pub(super) newest: SystemTime,
+    pub(crate) newest: SystemTime,
 }
 
 impl Watched {
     /// Returns the state of now, or `None` if it cannot be told.
-    pub(super) fn state(&self, environment: &Environment) -> Option<State> {
-        let mut look = Look::new();
+    pub(crate) fn state(&self, environment: &Environment) -> Option<State> {
+        let mut look = Look::new(&self.left_out);
         for name in environment
             .of_tools()
             .chain(self.variables.iter().map(String::as_str))
@@ -64,15 +67,17 @@ impl Watched {
 }
 
 /// A look at files.
-struct Look {
+struct Look<'a> {
+    left_out: &'a BTreeSet<String>,
     hasher: Hasher,
     newest: SystemTime,
     files: usize,
 }
 
-impl Look {
-    fn new() -> Self {
+impl<'a> Look<'a> {
+    fn new(left_out: &'a BTreeSet<String>) -> Self {
         Self {
+            left_out,
             hasher: Hasher::default(),
             newest: SystemTime::UNIX_EPOCH,
             files: 0,
@@ -94,11 +99,20 @@ impl Look {
     }
 
     fn tree(&mut self, path: &Path) -> Option<()> {
-        self.file(path)?;
+        if self.left_out.is_empty() {
+            self.file(path)?;
+        } else {
+            // What is left out changes the times of its directory; other names are looked at below.
+            self.text(path.as_os_str());
+        }
         let entries = fs::read_dir(path).ok()?.collect::<Result<Vec<_>, _>>();
         let mut entries = entries.ok()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
+            let is_left_out = |name: &str| self.left_out.contains(name);
+            if entry.file_name().to_str().is_some_and(is_left_out) {
+                continue;
+            }
             // Looks from the directory, not along the whole path.
             let metadata = entry.metadata().ok()?;
             if metadata.is_dir() {
