@@ -60,7 +60,7 @@ fn recipe(project: &Project) -> Result<Recipe, BuildError> {
 
 /// Returns the program `name` of a package that is installed for the project: in its folder, or in
 /// one above.
-pub(crate) fn installed(folder: &Path, name: &str) -> Option<Tool> {
+fn installed(folder: &Path, name: &str) -> Option<Tool> {
     let program = Path::new("node_modules/.bin").join(name);
     let mut programs = folder.ancestors().map(|folder| folder.join(&program));
     let program = programs.find(|program| program.is_file())?;

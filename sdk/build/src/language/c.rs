@@ -97,7 +97,9 @@ fn recipe(project: &Project, language: &Language, ends: &[&str]) -> Result<Recip
         compile.args(FLAGS);
         if is_cpp(source) {
             // A module has no unwinder.
-            compile.args(["-fno-exceptions", "-std=c++17"]);
+            compile.args(["-fno-exceptions", "-std=gnu++17"]);
+        } else {
+            compile.arg("-std=gnu11");
         }
         for folder in INCLUDE.iter().map(|folder| project.folder.join(folder)) {
             compile.arg("-I").arg(folder);
@@ -120,7 +122,12 @@ fn recipe(project: &Project, language: &Language, ends: &[&str]) -> Result<Recip
         compiler.tool.clone()
     };
     let mut link = linker.command(project);
-    link.args(LINK).args(&linked).arg("-o").arg(&module);
+    link.args(LINK);
+    if !compiler.is_zig {
+        // A stack that overflows then leaves the memory, and traps. Zig does so by itself.
+        link.arg("-Wl,--stack-first");
+    }
+    link.args(&linked).arg("-o").arg(&module);
     commands.push(link);
     let folder = project.folder.clone();
     Ok(Recipe {

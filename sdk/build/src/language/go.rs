@@ -1,6 +1,7 @@
-//! Go, from 1.24 on: `go build` of the package in the project's folder.
+//! Go, from 1.24 on: the tool of wxec's SDK, if the project has it, which writes exports and records
+//! of tasks, or else `go build` of the package in the project's folder.
 
-use std::path::PathBuf;
+use std::{cell::RefCell, fs, path::PathBuf, process::Command};
 
 use crate::{
     BuildError,
@@ -23,6 +24,9 @@ pub(crate) const GO: Language = Language {
 /// Advice for those who have no Go.
 const ADVICE: &str = "install Go 1.24 or later (https://go.dev/dl), or name it by WXEC_GO";
 
+/// The SDK's tool, by the last part of its path.
+const SDK_TOOL: &str = "wxecbuild";
+
 /// Names the folders of all packages that a program is made of, except those of Go itself.
 const OWN_FOLDERS: &str = "{{if not .Standard}}{{.Dir}}{{end}}";
 
@@ -32,19 +36,25 @@ fn recipe(project: &Project) -> Result<Recipe, BuildError> {
         .ok_or_else(|| missing(&GO, "go", ADVICE))?;
     let module = project.module();
     let mut build = for_modules(go.command(project));
-    // A `main` that only registers tasks is a library here.
-    build.args([
-        "build",
-        "-buildmode=c-shared",
-        "-trimpath",
-        "-ldflags=-s -w",
-        "-o",
-    ]);
+    if has_sdk_tool(project) {
+        build.args(["tool", SDK_TOOL, "-o"]);
+        // It runs on this machine, and chooses the target of what it builds itself.
+        build.env_remove("GOOS").env_remove("GOARCH");
+    } else {
+        // A `main` that only has exports is a library here.
+        build.args([
+            "build",
+            "-buildmode=c-shared",
+            "-trimpath",
+            "-ldflags=-s -w",
+            "-o",
+        ]);
+    }
     build.arg(&module).args(&project.settings.flags).arg(".");
 
     let mut list = for_modules(go.command(project));
     list.args(["list", "-deps", "-f", OWN_FOLDERS, "."]);
-    let list = std::cell::RefCell::new(list);
+    let list = RefCell::new(list);
     Ok(Recipe {
         commands: vec![build],
         output: Output::File(module),
@@ -64,9 +74,18 @@ fn recipe(project: &Project) -> Result<Recipe, BuildError> {
     })
 }
 
+/// Returns true if the project's `go.mod` has the SDK's tool.
+fn has_sdk_tool(project: &Project) -> bool {
+    let manifest = fs::read_to_string(project.folder.join("go.mod")).unwrap_or_default();
+    let mut lines = manifest
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.any(|line| line.trim_end().ends_with(&format!("/{SDK_TOOL}")))
+}
+
 /// Makes a command work for modules, by the Go that is there: one that a project asks for would be
 /// downloaded.
-fn for_modules(mut go: std::process::Command) -> std::process::Command {
+fn for_modules(mut go: Command) -> Command {
     go.envs([
         ("GOOS", "wasip1"),
         ("GOARCH", "wasm"),

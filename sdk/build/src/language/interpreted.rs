@@ -1,12 +1,13 @@
-//! Python and JavaScript: a packer, which comes with the language's SDK, joins an interpreter and the
-//! project's sources to a module. It is called with the project's folder and the module's file.
+//! Python and JavaScript: the packer of wxec's SDK for scripts joins an interpreter and the project's
+//! sources to a module. It is called with the project's folder and the module's file, and finds the
+//! command that runs modules here in the variable `WXEC`.
 
-use std::path::Path;
+use std::env;
 
 use crate::{
     BuildError,
     language::{
-        assemblyscript::{dependencies, installed, local_packages},
+        assemblyscript::{dependencies, local_packages},
         project::Project,
         recipe::{Language, Output, Recipe},
         tool::{Tool, missing},
@@ -17,54 +18,48 @@ pub(crate) const PYTHON: Language = Language {
     name: "python",
     aliases: &["py"],
     title: "Python",
-    variables: &["WXEC_PYTHON", "PYTHONPATH"],
+    variables: VARIABLES,
     is_project: |folder| folder.join("pyproject.toml").is_file(),
-    recipe: |project| {
-        let packer = Tool::given("WXEC_PYTHON")
-            .or_else(|| vendored(&project.folder))
-            .or_else(|| Tool::found(&["wxec-python"]));
-        pack(
-            project,
-            packer.ok_or_else(|| missing(&PYTHON, "wxec-python", PYTHON_ADVICE))?,
-        )
-    },
+    recipe: |project| pack(project, &PYTHON),
 };
 
 pub(crate) const JAVASCRIPT: Language = Language {
     name: "javascript",
     aliases: &["js"],
     title: "JavaScript",
-    variables: &["WXEC_JAVASCRIPT"],
+    variables: VARIABLES,
     is_project: |folder| dependencies(folder).any(|(name, _)| name == "wxec"),
-    recipe: |project| {
-        let packer = Tool::given("WXEC_JAVASCRIPT")
-            .or_else(|| installed(&project.folder, "wxec-javascript"))
-            .or_else(|| Tool::found(&["wxec-javascript"]));
-        let packer =
-            packer.ok_or_else(|| missing(&JAVASCRIPT, "wxec-javascript", JAVASCRIPT_ADVICE))?;
-        pack(project, packer)
-    },
+    recipe: |project| pack(project, &JAVASCRIPT),
 };
 
-const PYTHON_ADVICE: &str =
-    "install wxec's SDK for Python with `pip`, or name its packer by WXEC_PYTHON";
+const VARIABLES: &[&str] = &["WXEC_SCRIPTS"];
 
-const JAVASCRIPT_ADVICE: &str =
-    "run `npm install` in the project, or name the packer of wxec's SDK by WXEC_JAVASCRIPT";
+/// The packer.
+const PACKER: &str = "wxec-scripts";
 
-/// Returns the packer of an SDK that is a part of the project.
-fn vendored(folder: &Path) -> Option<Tool> {
-    let packer = folder.join("wxec/pack.py");
-    let python = Tool::found(&["python3"]).filter(|_| packer.is_file())?;
-    Some(Tool {
-        words: vec![packer.into()],
-        ..python
-    })
+/// Advice for those who have no packer.
+const ADVICE: &str = "install it beside wxec (`cargo install --path sdk/scripts` in wxec's source), or name it by WXEC_SCRIPTS";
+
+/// Finds the packer: beside this program, or in `PATH`.
+fn packer() -> Option<Tool> {
+    let own = env::current_exe().ok();
+    let beside = own.as_deref().map(|own| own.with_file_name(PACKER));
+    Tool::given("WXEC_SCRIPTS")
+        .or_else(|| Tool::found(&[beside.filter(|path| path.is_file())?.to_str()?]))
+        .or_else(|| Tool::found(&[PACKER]))
 }
 
-fn pack(project: &Project, packer: Tool) -> Result<Recipe, BuildError> {
+fn pack(project: &Project, language: &Language) -> Result<Recipe, BuildError> {
+    let packer = packer().ok_or_else(|| missing(language, PACKER, ADVICE))?;
     let module = project.module();
     let mut pack = packer.command(project);
+    // A program that uses the library has no such command line.
+    let own = env::current_exe()
+        .ok()
+        .filter(|own| own.file_name().is_some_and(|name| name == "wxec"));
+    if let (Some(own), None) = (own, env::var_os("WXEC")) {
+        pack.env("WXEC", own);
+    }
     pack.arg(&project.folder)
         .arg(&module)
         .args(&project.settings.flags);
