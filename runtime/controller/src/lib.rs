@@ -49,7 +49,7 @@ mod files;
 pub use address::{Address, AddressError, ContainerEngine, Hop, MAX_HOPS, SshAddress};
 #[doc(hidden)]
 pub use base::runtime::settle;
-pub use base::{operation::Operation, progress::set_progress};
+pub use base::{json::to_json, operation::Operation, progress::set_progress};
 pub use call::{
     Arguments, Bound, Call, CallFuture, CallOptions, CallTarget, Instance, Planned, Task, TaskCall,
 };

@@ -340,7 +340,7 @@ pub mod call {
     controlling! {
         wxec_controller {
             types: Bound Instance Operation Value;
-            functions: ;
+            functions: to_json;
             constants: ;
         }
     }

@@ -1,6 +1,7 @@
 //! Common to all other modules: the runtime, operations, blocking waits, locks, times, texts, and
 //! the progress of builds.
 
+pub(crate) mod json;
 pub(crate) mod open_files;
 pub(crate) mod operation;
 pub(crate) mod progress;
