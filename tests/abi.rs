@@ -154,24 +154,17 @@ fn a_description_may_be_written_by_a_function() {
     let silent = describing(&record);
     assert_eq!(silent.functions(), []);
     assert_eq!(silent.exports().collect::<Vec<_>>(), ["hand::same"]);
-    let described = host.bind(&silent).describe().wait().unwrap();
-    let names: Vec<_> = described.functions().iter().map(|it| &*it.path).collect();
+    silent.describe().wait().unwrap();
+    let names: Vec<_> = silent.functions().iter().map(|it| &*it.path).collect();
     assert_eq!(names, ["hand::same"]);
-    assert!(described.bytes().starts_with(silent.bytes()));
-    let again = host.bind(&described).describe().wait().unwrap();
-    assert_eq!(
-        again.digest(),
-        described.digest(),
-        "it is described already"
-    );
-    let same: u8 = host.bind(&described).call("same", &(7,)).wait().unwrap();
+    let same: u8 = host.bind(&silent).call("same", &(7,)).wait().unwrap();
     assert_eq!(same, 7);
 
-    let error = host.bind(&describing(b"no records")).describe().wait();
-    let error = error.unwrap_err().to_string();
+    let error = describing(b"no records").describe().wait().unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
     assert_eq!(
-        error,
-        "local: what hand says of its functions cannot be read: descriptor 0 is cut short"
+        format!("{error}: {source}"),
+        "what hand says of its functions cannot be read: descriptor 0 is cut short"
     );
 }
 

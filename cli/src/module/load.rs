@@ -10,7 +10,7 @@ use crate::{
     args::{misplaced, module_name::ModuleSource},
     base::verbosity::Verbosity,
     output::command_error::CommandError,
-    terminal::stderr::say,
+    terminal::{interrupt, stderr::say},
 };
 
 /// Reads the file of a module, or builds its package. A package of the workspace here takes
@@ -30,6 +30,17 @@ pub(crate) fn load(
     if let Some(error) = function {
         return Err(error);
     }
+    let module = find(source, features, verbosity)?;
+    // A module of some languages tells its functions only when it is called.
+    interrupt::block_on(module.describe())??;
+    Ok(module)
+}
+
+fn find(
+    source: &ModuleSource,
+    features: &Features,
+    verbosity: Verbosity,
+) -> Result<Module, CommandError> {
     match source {
         ModuleSource::File(path) if !features.is_default() => {
             let message = format!(

@@ -1,50 +1,104 @@
-//! Modules that describe themselves by a function, because their language cannot write custom
-//! sections.
+//! Asks modules for their functions: those of languages that cannot write sections describe them by
+//! an export. It is called in a sandbox of this machine, without grants, once for each module.
 
-use std::time::Duration;
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
-use wxec_protocol::abi::{self, RecordError};
+use bytes::Bytes;
+use wxec_protocol::{Digest, Limits, abi};
 
 use crate::{
-    base::operation::Operation,
-    call::Bound,
-    error::{CallError, CallErrorKind, ModuleError},
-    module::{DESCRIBE, Module},
+    base::{operation::Operation, runtime},
+    call::{TaskCall, make::run},
+    error::ModuleError,
+    host::Host,
+    module::Module,
 };
 
-/// Timeout. A module only has to write some kilobytes to answer; most of the time is for an
-/// interpreter to start.
-const DESCRIBED_WITHIN: Duration = Duration::from_secs(60);
+/// Name of the function, without the prefix of exports.
+const FUNCTION: &str = "_describe";
 
-/// Arguments of a function without parameters.
-const NO_ARGUMENTS: &[u8] = b"\x80";
+/// Time limit for an answer: most of it is for compiling a module that is new here.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(180);
 
-impl Bound {
-    /// Returns the module with the descriptions that its own function `wx1__describe` writes, which
-    /// is called on the host without grants. Returns the module as it is if it has descriptions, or
-    /// no such function.
+/// CBOR of no arguments: an empty array.
+const NO_ARGUMENTS: &[u8] = &[0x80];
+
+impl Module {
+    /// Asks the module for its functions, if it describes them only by an export, as those of some
+    /// languages do. It is called on this machine, in the sandbox and without grants; the answer is
+    /// kept in the cache, by the module's digest. Other modules answer at once.
     ///
-    /// Whoever builds a module calls this once, and keeps the [bytes](Module::bytes) of the result.
-    pub fn describe(&self) -> Operation<Result<Module, CallError>> {
-        let (bound, host) = (self.clone(), self.host.clone());
+    /// ```no_run
+    /// # use wxec_controller::__docs as wxec;
+    /// use wxec::Module;
+    ///
+    /// let module = Module::from_file("words.wasm")?;
+    /// module.describe().wait()?;
+    /// for function in module.functions() {
+    ///     println!("{function}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn describe(&self) -> Operation<Result<(), ModuleError>> {
+        let module = self.clone();
         Operation::new(async move {
-            let module = &bound.module;
-            if !module.functions().is_empty() || !module.describes_itself() {
-                return Ok(module.clone());
+            if !module.is_to_be_asked() {
+                return Ok(());
             }
-            let records = bound
-                .call_encoded(DESCRIBE, NO_ARGUMENTS)
-                .timeout(DESCRIBED_WITHIN)
-                .await?;
-            let failed =
-                |error: ModuleError| CallError::new(host.shared_name(), CallErrorKind::from(error));
-            if records.len() > abi::MAX_SECTION_BYTES {
-                return Err(failed(ModuleError::Records {
-                    name: module.name().to_owned(),
-                    source: RecordError::TooLong(records.len()),
-                }));
+            let digest = module.digest();
+            if let Some(kept) = runtime::blocking(move || load(digest)).await
+                && module.set_described(&kept).is_ok()
+            {
+                return Ok(());
             }
-            module.with_section(abi::SECTION, &records).map_err(failed)
+            let records = ask(&module).await?;
+            module.set_described(&records)?;
+            // Ignore errors: a full disk costs the next run some time, but does not fail this one.
+            let _ = runtime::blocking(move || store(digest, &records)).await;
+            Ok(())
         })
     }
+}
+
+/// Calls the export.
+async fn ask(module: &Module) -> Result<Bytes, ModuleError> {
+    let failed = |reason: String| ModuleError::Describe {
+        name: module.name().into(),
+        reason,
+    };
+    let host = Host::new("local:").map_err(|error| failed(error.to_string()))?;
+    let host = host.with_output(Arc::new(|_, _| {}));
+    let limits = Limits {
+        output_bytes: abi::MAX_SECTION_BYTES as u64,
+        ..Limits::default()
+    };
+    let input = Bytes::from_static(NO_ARGUMENTS);
+    let call = TaskCall::undecoded(module.clone(), FUNCTION.into(), input, limits)
+        .with_options(|options| options.timeout(ANSWERED_WITHIN));
+    let answer = run(host.clone(), call).await;
+    host.close().await;
+    answer.map_err(|error| failed(error.kind.to_string()))
+}
+
+/// Returns the file with a module's records.
+fn path(module: Digest) -> Option<PathBuf> {
+    let cache = wxec_build::cache_directory().ok()?;
+    Some(cache.join("descriptions").join(module.to_string()))
+}
+
+fn load(module: Digest) -> Option<Vec<u8>> {
+    fs::read(path(module)?).ok()
+}
+
+/// Stores records for the next run. A reader sees all of them or nothing.
+fn store(module: Digest, records: &[u8]) -> io::Result<()> {
+    let path = path(module).ok_or_else(|| io::Error::other("there is no cache directory"))?;
+    let directory = path
+        .parent()
+        .ok_or_else(|| io::Error::other("an entry has a directory"))?;
+    fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    io::Write::write_all(&mut file, records)?;
+    file.persist(path)?;
+    Ok(())
 }

@@ -16,7 +16,7 @@ use super::{
     asks::Asker,
     instance::{Instance, Location},
     options::Retry,
-    streaming,
+    stdio, streaming,
     task::{MAX_FUNCTION_BYTES, Source, TaskCall, Value},
 };
 use crate::{
@@ -69,6 +69,10 @@ async fn returned<T: Send + 'static, E: Send + 'static>(
 ) -> Result<T, CallError<E>> {
     let streams = bridges.count();
     let call = CheckedCall::new(host, call, streams).await?;
+    if let Some((name, argv)) = call.program() {
+        let stdout = stdio::returned(call.clone(), name, argv).await?;
+        return decode(stdout).map_err(|error| call.failed(CallErrorKind::Decode(error)));
+    }
     // No retry for an instance, whose state is lost with its host, or for a call with streams,
     // whose items were sent already.
     let mut retry = call.retry;
@@ -94,14 +98,29 @@ async fn returned<T: Send + 'static, E: Send + 'static>(
 
 /// A call that has passed all checks that need no host.
 pub(super) struct CheckedCall<E> {
-    host: Host,
-    source: Source,
+    pub(super) host: Host,
+    pub(super) source: Source,
     function: Cow<'static, str>,
-    input: Bytes,
-    terms: Terms,
-    retry: Retry,
+    pub(super) input: Bytes,
+    pub(super) terms: Terms,
+    pub(super) retry: Retry,
     instance: Option<Instance>,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+}
+
+impl<E> Clone for CheckedCall<E> {
+    fn clone(&self) -> Self {
+        Self {
+            host: self.host.clone(),
+            source: self.source.clone(),
+            function: self.function.clone(),
+            input: self.input.clone(),
+            terms: self.terms.clone(),
+            retry: self.retry,
+            instance: self.instance.clone(),
+            decode_error: self.decode_error,
+        }
+    }
 }
 
 impl<E: Send + 'static> CheckedCall<E> {
@@ -149,6 +168,17 @@ impl<E: Send + 'static> CheckedCall<E> {
             instance: call.instance,
             decode_error: call.decode_error,
         })
+    }
+
+    /// Returns name and arguments of the program that does the task, if one does.
+    fn program(&self) -> Option<(String, Vec<String>)> {
+        let Source::Module(module) = &self.source else {
+            return None;
+        };
+        let argv = module
+            .argv(&self.function)
+            .filter(|_| self.instance.is_none())?;
+        Some((module.name().to_owned(), argv.to_vec()))
     }
 
     pub(super) fn failed(&self, kind: CallErrorKind<E>) -> CallError<E> {

@@ -6,6 +6,7 @@ mod facts;
 mod instance;
 mod make;
 mod options;
+mod stdio;
 mod streaming;
 mod task;
 

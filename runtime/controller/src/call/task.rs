@@ -12,7 +12,7 @@ use wxec_protocol::{
     cbor::{self, DecodeError, EncodeError},
 };
 
-use super::options::CallOptions;
+use super::{options::CallOptions, stdio};
 use crate::{
     call::instance::Instance,
     channel::{Arguments, ChannelEnds, Incoming, ReturnedStream},
@@ -187,12 +187,14 @@ impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
         function: &str,
         arguments: &(impl Serialize + ?Sized),
     ) -> Self {
-        Self::named(
-            module,
-            function,
-            arguments,
-            Value::Returned(cbor::decode_shared),
-        )
+        let path = module.function(function).map(|function| &*function.path);
+        let is_program = path.is_some_and(|path| module.argv(path).is_some());
+        let decode = if is_program {
+            stdio::decode
+        } else {
+            cbor::decode_shared
+        };
+        Self::named(module, function, arguments, Value::Returned(decode))
     }
 }
 

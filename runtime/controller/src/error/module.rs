@@ -64,6 +64,22 @@ pub enum ModuleError {
         #[source]
         source: RecordError,
     },
+    /// It describes its functions by an export, whose call failed.
+    #[error("{name} cannot tell its functions: {reason}")]
+    Describe {
+        /// The module.
+        name: String,
+        /// The failure of the call.
+        reason: String,
+    },
+    /// The tasks of a program, which are stated beside it, cannot be understood.
+    #[error("{place} cannot be read: {reason}")]
+    Tasks {
+        /// Their file.
+        place: String,
+        /// The mistake.
+        reason: String,
+    },
     /// It cannot be compiled for a target.
     #[error("cannot compile the module for {target}: {reason}")]
     Compile {

@@ -33,12 +33,13 @@ impl Contents {
                 name: name.into(),
                 reason: error.message().to_owned(),
             })?;
-        let functions = abi::functions(&records).map_err(|source| ModuleError::Records {
-            name: name.into(),
-            source,
-        })?;
-        contents.add_functions(functions);
+        contents.functions = contents.exported(&records, name)?;
         Ok(contents)
+    }
+
+    /// Returns true if it has a `main`.
+    pub(super) fn is_program(&self) -> bool {
+        self.exports.iter().any(|export| export == "_start")
     }
 
     /// Reads all sections. Returns the records that describe functions.
@@ -78,8 +79,16 @@ impl Contents {
         }
     }
 
-    /// Adds the described functions that are exported.
-    fn add_functions(&mut self, mut functions: Vec<Function>) {
+    /// Reads records. Returns the functions that they describe, those that are exported.
+    pub(super) fn exported(
+        &self,
+        records: &[u8],
+        name: &str,
+    ) -> Result<Vec<Function>, ModuleError> {
+        let mut functions = abi::functions(records).map_err(|source| ModuleError::Records {
+            name: name.into(),
+            source,
+        })?;
         let names: HashSet<_> = self
             .exports
             .iter()
@@ -87,7 +96,7 @@ impl Contents {
             .collect();
         functions.retain(|function| names.contains(&*function.path));
         functions.sort_by(|a, b| a.path.cmp(&b.path));
-        self.functions = functions;
+        Ok(functions)
     }
 }
 

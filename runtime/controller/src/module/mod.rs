@@ -6,13 +6,14 @@ mod cache;
 pub(crate) mod compile;
 mod contents;
 mod packing;
+mod tasks_file;
 
 use std::{
     collections::HashMap,
     fmt,
     path::{Path, PathBuf},
     sync::{
-        Arc, LazyLock, Mutex,
+        Arc, LazyLock, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -29,6 +30,7 @@ use self::{
     artifact::Artifact,
     compile::compile,
     contents::{Contents, MAX_WASM_BYTES, too_large},
+    tasks_file::ProgramTask,
 };
 use crate::{
     base::{progress, runtime, sync::lock},
@@ -60,6 +62,10 @@ struct Inner {
     bytes: Bytes,
     digest: Digest,
     contents: Contents,
+    /// What it said when it was asked for its functions.
+    described: OnceLock<Vec<Function>>,
+    /// The arguments for each of its tasks, if it is a program whose tasks are stated beside it.
+    program_tasks: HashMap<String, Vec<String>>,
     is_shipped: bool,
     /// The package it was built from, if it was.
     source: Option<PackageSource>,
@@ -78,12 +84,35 @@ impl Inner {
             name,
             path: None,
             bytes,
+            described: OnceLock::new(),
+            program_tasks: HashMap::new(),
             is_shipped: false,
             source: None,
             crates_compiled: 0,
             artifacts: Mutex::default(),
             artifacts_compiled: AtomicUsize::new(0),
         })
+    }
+
+    /// Adds the tasks of a program, as a text states them. `place` is for messages.
+    fn add_tasks(&mut self, text: &str, place: &str) -> Result<(), ModuleError> {
+        let wrong = |reason: String| ModuleError::Tasks {
+            place: place.into(),
+            reason,
+        };
+        let tasks = tasks_file::parse(text).map_err(wrong)?;
+        if !self.contents.is_program() {
+            return Err(wrong(format!(
+                "{} is no program: it exports no `_start`",
+                self.name
+            )));
+        }
+        for ProgramTask { function, argv } in tasks {
+            self.program_tasks.insert(function.path.clone(), argv);
+            self.contents.functions.push(function);
+        }
+        self.contents.functions.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
     }
 }
 
@@ -99,20 +128,10 @@ fn task_key(origin: &Origin) -> TaskKey {
     (origin.manifest_dir, origin.crate_name, origin.binary)
 }
 
-/// Appends a length as modules have them.
-fn leb128(mut length: usize, bytes: &mut Vec<u8>) {
-    loop {
-        let [low, ..] = length.to_le_bytes();
-        length >>= 7;
-        if length == 0 {
-            return bytes.push(low & 0x7f);
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
 impl Module {
-    /// Reads a `.wasm` file.
+    /// Reads a `.wasm` file. A file `NAME.tasks.toml` beside `NAME.wasm` states the tasks of a
+    /// program that knows nothing of wxec; a call of one runs the program, with the arguments as JSON
+    /// on its stdin and the value as JSON on its stdout.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ModuleError> {
         let path = path.as_ref();
         let failed = |reason: String| ModuleError::Read {
@@ -131,6 +150,18 @@ impl Module {
             .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         let mut inner = Inner::parse(name, bytes.into(), None)?;
         inner.path = Some(path.into());
+        let tasks = path.with_extension(tasks_file::END);
+        if let Ok(metadata) = std::fs::metadata(&tasks) {
+            let place = tasks.display().to_string();
+            if metadata.len() > tasks_file::MAX_BYTES {
+                return Err(too_large(place, metadata.len()));
+            }
+            let text = std::fs::read_to_string(&tasks).map_err(|error| ModuleError::Read {
+                path: tasks,
+                reason: error.to_string(),
+            })?;
+            inner.add_tasks(&text, &place)?;
+        }
         Ok(Self(Arc::new(inner)))
     }
 
@@ -155,6 +186,33 @@ impl Module {
         bytes: impl Into<Bytes>,
     ) -> Result<Self, ModuleError> {
         let inner = Inner::parse(name.into(), bytes.into(), None)?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Creates a module from the bytes of a program that knows nothing of wxec, and its tasks as the
+    /// file `NAME.tasks.toml` beside it would state them; `name` is for messages.
+    ///
+    /// ```no_run
+    /// # use wxec_controller::__docs as wxec;
+    /// use wxec::{Host, Module};
+    ///
+    /// let tasks = r#"
+    ///     [[task]]
+    ///     signature = "count(text: String) -> u64"
+    ///     argv = ["--count"]
+    /// "#;
+    /// let words = Module::from_program("words", std::fs::read("words.wasm")?, tasks)?;
+    /// let n: u64 = Host::new("web1")?.bind(&words).call("count", &("to be",)).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_program(
+        name: impl Into<String>,
+        bytes: impl Into<Bytes>,
+        tasks: &str,
+    ) -> Result<Self, ModuleError> {
+        let mut inner = Inner::parse(name.into(), bytes.into(), None)?;
+        let place = format!("the tasks of {}", inner.name);
+        inner.add_tasks(tasks, &place)?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -253,15 +311,45 @@ impl Module {
         &self.0.bytes
     }
 
-    /// Returns the functions it describes, in alphabetical order.
+    /// Returns the functions it describes, in alphabetical order. A module that describes them only
+    /// by an export has none before it was [asked](Self::describe).
     pub fn functions(&self) -> &[Function] {
-        &self.0.contents.functions
+        let stated = &self.0.contents.functions;
+        self.0
+            .described
+            .get()
+            .filter(|_| stated.is_empty())
+            .unwrap_or(stated)
+    }
+
+    /// Returns true if it describes its functions by an export that was not called yet.
+    pub(crate) fn is_to_be_asked(&self) -> bool {
+        let has_export = || {
+            self.0
+                .contents
+                .exports
+                .iter()
+                .any(|export| export == abi::DESCRIBE)
+        };
+        self.functions().is_empty() && self.0.described.get().is_none() && has_export()
+    }
+
+    /// Takes note of what it says of its functions.
+    pub(crate) fn set_described(&self, records: &[u8]) -> Result<(), ModuleError> {
+        let functions = self.0.contents.exported(records, &self.0.name)?;
+        let _ = self.0.described.set(functions);
+        Ok(())
+    }
+
+    /// Returns the program's arguments for a task that is stated beside it.
+    pub(crate) fn argv(&self, function: &str) -> Option<&[String]> {
+        self.0.program_tasks.get(function).map(Vec::as_slice)
     }
 
     /// Finds a described function by its whole path or by its path inside the crate, with or
     /// without the `r#` of Rust modules that are named like keywords.
     pub fn function(&self, name: &str) -> Option<&Function> {
-        let functions = &self.0.contents.functions;
+        let functions = self.functions();
         let inside = |path: &str| {
             path.split_once("::")
                 .is_some_and(|(_, inside)| inside == name)
@@ -293,27 +381,7 @@ impl Module {
             .iter()
             .filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX))
             .filter(|name| *name != DESCRIBE && !name.starts_with(abi::CONFIG_PREFIX))
-    }
-
-    /// Returns true if it has a function that describes the others.
-    pub(crate) fn describes_itself(&self) -> bool {
-        let mut exports = self.0.contents.exports.iter();
-        exports.any(|export| export == abi::DESCRIBE)
-    }
-
-    /// Returns the module with a custom section behind its others.
-    pub(crate) fn with_section(&self, name: &str, content: &[u8]) -> Result<Self, ModuleError> {
-        /// The id of custom sections.
-        const CUSTOM: u8 = 0;
-        let mut section = Vec::new();
-        leb128(name.len(), &mut section);
-        section.extend(name.as_bytes());
-        section.extend(content);
-        let mut bytes = self.0.bytes.to_vec();
-        bytes.push(CUSTOM);
-        leb128(section.len(), &mut bytes);
-        bytes.extend(section);
-        Self::from_bytes(self.name(), bytes)
+            .chain(self.0.program_tasks.keys().map(String::as_str))
     }
 
     /// Returns the name of the function that settles the config of the plan at `path`, if the plan's
@@ -338,11 +406,7 @@ impl Module {
 
     /// Returns true if it has a `main`, so that it can be [run](crate::Host::program).
     pub fn is_program(&self) -> bool {
-        self.0
-            .contents
-            .exports
-            .iter()
-            .any(|export| export == "_start")
+        self.0.contents.is_program()
     }
 
     /// Returns its imports from the host, as `module.name`.
