@@ -54,6 +54,7 @@ pages! {
     grants_work_as_described: "docs/grants.md",
     runs_are_recorded_as_described: "docs/history.md",
     hosts_are_selected_as_described: "docs/inventory.md",
+    other_languages_work_as_described: "docs/languages.md",
     performance_is_measured_as_described: "docs/performance.md",
     plans_stand_beside_other_tools: "docs/plans-compared.md",
     the_guide_to_plans_runs_on_no_host: "docs/plans-guide.md",

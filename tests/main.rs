@@ -36,6 +36,9 @@ mod programs;
 /// Programs of a host, run by `wxec exec`, and how they end.
 mod exec;
 
+/// Modules in other languages: folders, new projects, programs without an SDK.
+mod projects;
+
 /// Plans as tasks: previews, reports, secrets.
 mod plans;
 

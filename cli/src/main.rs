@@ -23,6 +23,8 @@ mod hosts;
 mod plans;
 /// The transfers of `put` and `get`.
 mod transfer;
+/// Projects that are started here: their languages, and their files.
+mod project;
 /// ssh's command line, over any address.
 mod rsh;
 /// The verbs, one file each.

@@ -10,11 +10,15 @@ use crate::{
     terminal::{stderr::say, stdout::print_line},
 };
 
-/// Build a package's module, check it, and print its path, size and digest
+/// Build a module, check it, and print its path, size and digest
+///
+/// A folder without a Cargo.toml is a project in another language, known by its own files (`go.mod`,
+/// `build.zig`, `package.json`, C sources …) or by a `wxec-module.toml`; see docs/languages.md.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A package of the cargo workspace here, or its folder [default: the one of this directory]
+    /// A package of the cargo workspace here, or the folder of a package or of a project in another
+    /// language [default: that of this directory]
     #[arg(value_name = "PKG")]
     package: Option<String>,
     #[command(flatten)]
@@ -25,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   wxec build
   wxec build words
+  wxec build ./words-in-go
   wxec build words --no-default-features --features extra";
 
 /// Beginnings of the imports that hosts offer to modules.
@@ -64,7 +69,7 @@ fn check(module: &Module) -> Result<(), CommandError> {
     }
     if module.exports().next().is_none() {
         say(&format!(
-            "warning: {} has no function to call; mark one with #[remote]",
+            "warning: {} has no function to call; in Rust, mark one with #[remote]",
             module.name()
         ));
     }

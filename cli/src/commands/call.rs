@@ -25,8 +25,9 @@ use crate::{
 /// Call a function, and print its value as JSON
 ///
 /// MODULE::FUNC is a module and the path of a function inside its crate. MODULE is a package of the
-/// cargo workspace here, a .wasm file (with a `/` or a `.wasm` in its name), or a module that wxec
-/// ships (`facts`). Packages are built as needed.
+/// cargo workspace here, a folder of a package or of a project in another language (with a `/` in
+/// its name), a .wasm file, or a module that wxec ships (`facts`). All but files are built as needed.
+/// A program that knows nothing of wxec has the functions that a file NAME.tasks.toml states.
 ///
 /// Each ARG is JSON, as values are printed. A bare word will do where the function takes a string,
 /// or a type that is written as one (addresses, dates, variants without content). For bytes, a bare
@@ -107,6 +108,7 @@ const EXAMPLES: &str = r#"Examples:
   wxec call web1,web2,web3 app::restart --batch 1,rest --pause 30s --gate 'app::is_healthy 5'
   wxec call web1,web2 updates::pending --allow-read=/var/lib/apt,/etc/apt --allow-run=apt-get
   wxec call web1 updates::pending --allow-declared
+  wxec call web1 ./words-in-go::count "to be"
   wxec call web1,deploy@web2:2222 ./words.wasm::stats::lengths --args '{"text": "a b a"}'
   wxec call web1 thumbnails::shrink @photo.jpg 200 --raw --memory 1GiB >small.jpg"#;
 

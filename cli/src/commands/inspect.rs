@@ -1,5 +1,5 @@
-//! `wxec inspect`: prints what a module says of itself. Runs nothing, unless the module is to be
-//! compared with the test vectors of the guest ABI.
+//! `wxec inspect`: prints what a module says of itself. Runs none of its functions, unless the module
+//! is to be compared with the test vectors of the guest ABI.
 
 use std::collections::BTreeMap;
 
@@ -20,13 +20,14 @@ use crate::{
     terminal::stdout::print_line,
 };
 
-/// Show a module's functions, the grants they want, its size and digest; run nothing
+/// Show a module's functions, the grants they want, its size and digest; run none of them
 ///
 /// A function wants what it declares, and `wxec call --allow-declared` grants that. Anything else
 /// that the module can ask for is refused unless it is granted.
 ///
-/// MODULE is a package of the cargo workspace here, which is built as needed, a .wasm file, or a
-/// module that wxec ships (`facts`).
+/// MODULE is a package of the cargo workspace here, or the folder of a project in any language, which
+/// are built as needed, a .wasm file, or a module that wxec ships (`facts`). A module that describes
+/// its functions only by an export is asked for them in a sandbox here.
 ///
 /// With `--conformance`, MODULE is the conformance module of an SDK. Its functions are called on
 /// this machine, in the sandbox, and compared with the test vectors of the guest ABI; sdk/abi has
@@ -34,7 +35,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A package, its folder such as `./words`, or a path to a .wasm file
+    /// A package, a folder such as `./words`, or a path to a .wasm file
     module: String,
     /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Text)]

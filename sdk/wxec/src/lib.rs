@@ -45,6 +45,8 @@ mod docs {
     mod grants {}
     #[doc = include_str!("../../../docs/inventory.md")]
     mod inventory {}
+    #[doc = include_str!("../../../docs/languages.md")]
+    mod languages {}
     #[doc = include_str!("../../../docs/programs.md")]
     mod programs {}
     #[doc = include_str!("../../../docs/tasks.md")]

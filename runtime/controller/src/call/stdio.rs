@@ -129,14 +129,16 @@ async fn run<E: Send + 'static>(
         }
         Err(fault) => return Err(fault_error(call.host.shared_name(), fault, Err)),
     };
+    // A program that wrote too much found its pipe broken, so its exit code says nothing.
+    let stdout = stdout.map_err(|asked| {
+        failed(CallErrorKind::Limit {
+            which: LimitKind::Output,
+            limit,
+            asked,
+        })
+    })?;
     if exit.code == 0 {
-        return stdout.map_err(|asked| {
-            failed(CallErrorKind::Limit {
-                which: LimitKind::Output,
-                limit,
-                asked,
-            })
-        });
+        return Ok(stdout);
     }
     Err(failed(failure(exit, &tail)))
 }

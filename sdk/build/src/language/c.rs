@@ -52,7 +52,7 @@ const CPP_ENDS: &[&str] = &["cc", "cpp", "cxx"];
 const FOLDERS: [&str; 3] = ["", "src", "wxec"];
 
 /// Folders with headers of a project.
-const INCLUDE: [&str; 3] = ["include", "src", "wxec"];
+const INCLUDE: [&str; 4] = ["include", "src", "wxec", "wxec/include"];
 
 /// All compilers know the target by this name, those that have a newer one as well.
 const TARGET: &str = "--target=wasm32-wasi";

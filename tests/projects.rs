@@ -1,0 +1,585 @@
+//! Modules in other languages than Rust, as users have them: folders, new projects, modules that
+//! describe themselves by an export, and programs that know nothing of wxec.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+use wxec::{
+    CallErrorKind, Grants, Host, Limits, Module,
+    call::{LimitKind, Need},
+    module::{Function, Parameter, Wants},
+};
+use wxec_protocol::abi;
+
+use crate::harness::{Cli, Ended, skip};
+
+/// A folder of files, in which commands are run.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn with(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Runs the command here, with the toolchains that a machine of wxec's developers has.
+    fn wxec(&self, arguments: &[&str]) -> Ended {
+        let toolchains = fs::read_dir("/opt/wxec-toolchains")
+            .into_iter()
+            .flatten()
+            .flatten();
+        let paths = std::env::var_os("PATH").unwrap();
+        let own = std::env::split_paths(&paths);
+        let more = toolchains.map(|entry| entry.path().join("bin"));
+        let path = std::env::join_paths(own.chain(more)).unwrap();
+        let arguments = ["-q"].iter().chain(arguments);
+        Cli::new(arguments)
+            .directory(self.0.path())
+            .env("PATH", path)
+            .run()
+    }
+}
+
+#[track_caller]
+fn fails(ended: &Ended, code: i32, message: &str) {
+    assert_eq!(ended.exit_code, Some(code), "{ended:?}");
+    assert!(ended.stderr.contains(message), "{message}: {ended:?}");
+}
+
+// Programs that know nothing of wxec.
+
+/// A program that does what its first argument says.
+fn program() -> PathBuf {
+    let module = Module::from_package(env!("CARGO_MANIFEST_DIR"), "commands").unwrap();
+    module.path().unwrap().to_owned()
+}
+
+const TASKS: &str = r#"
+[[task]]
+signature = "words::same(text: String, n: i64, data: Bytes, more: Option<f64>) -> Value"
+doc = "Gives its arguments back."
+argv = ["cat"]
+
+[[task]]
+signature = "words() -> Vec<String>"
+argv = ["arguments", "a b", "--flag"]
+
+[[task]]
+signature = "name() -> String"
+argv = ["name"]
+
+[[task]]
+signature = "complain()"
+argv = ["complain", "bitterly"]
+
+[[task]]
+signature = "leave() -> Result<(), ExitCode>"
+argv = ["exit", "3"]
+
+[[task]]
+signature = "hostname() -> String"
+argv = ["cat", "/etc/hostname"]
+
+[[task]]
+signature = "release() -> Value"
+argv = ["cat", "/etc/os-release"]
+wants.read = ["/etc/os-release"]
+
+[[task]]
+signature = "forever()"
+argv = ["yes"]
+"#;
+
+/// A program, and the file that states its tasks.
+fn place() -> Place {
+    let program = fs::read(program()).unwrap();
+    Place::new()
+        .with("prog.wasm", program)
+        .with("prog.tasks.toml", TASKS)
+}
+
+#[test]
+fn a_program_is_called_as_any_task() {
+    let place = place();
+    let call = |arguments: &[&str]| place.wxec(&[&["call", "local:"], arguments].concat());
+    call(&["./prog.wasm::same", "a word", "3", "foo", "1"]).is(r#"["a word",3,"Zm9v",1.0]"#);
+    call(&["./prog.wasm::words::same", "x", "3", "foo"]).is(r#"["x",3,"Zm9v"]"#);
+    let named = r#"{"text": "to be", "n": 1, "data": "Zm9v"}"#;
+    call(&["prog.wasm::same", "--args", named]).is(r#"{"text":"to be","n":1,"data":"Zm9v"}"#);
+    call(&["prog.wasm::words"]).is(r#"["a b","--flag"]"#);
+
+    let ended = call(&["prog.wasm::complain"]);
+    ended.is("null");
+    assert_eq!(ended.stderr, "bitterly\n");
+    let ended = place.wxec(&[
+        "call",
+        "local:,exec:[\"env\"]",
+        "prog.wasm::words",
+        "--format",
+        "json",
+    ]);
+    ended.is(r#"{"local":["a b","--flag"],"exec:[\"env\"]":["a b","--flag"]}"#);
+}
+
+#[test]
+fn its_arguments_are_checked_and_its_tasks_are_shown() {
+    let place = place();
+    let call = |arguments: &[&str]| place.wxec(&[&["call", "local:"], arguments].concat());
+    fails(
+        &call(&["prog.wasm::same", "x", "y", "z"]),
+        2,
+        r#"argument `n` of words::same wants an i64, not "y""#,
+    );
+    fails(
+        &call(&["prog.wasm::same"]),
+        2,
+        "words::same takes 3 to 4 arguments, not 0",
+    );
+    fails(&call(&["prog.wasm::wrods"]), 2, "did you mean `words`?");
+
+    let ended = place.wxec(&["inspect", "prog.wasm"]);
+    for line in [
+        "  same(text: String, n: i64, data: Bytes, more: Option<f64>) -> Value",
+        "      Gives its arguments back.",
+        "  leave() -> Result<(), ExitCode>",
+        "      wants --allow-read=/etc/os-release",
+    ] {
+        assert!(
+            ended.stdout.lines().any(|shown| shown == line),
+            "{line}: {ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_program_that_fails_is_a_task_that_fails() {
+    let place = place();
+    let call = |arguments: &[&str]| place.wxec(&[&["call", "local:"], arguments].concat());
+    fails(
+        &call(&["prog.wasm::leave"]),
+        1,
+        "local: the task failed: exit code 3",
+    );
+    fails(
+        &call(&["prog.wasm::name"]),
+        1,
+        "stdout is no JSON: expected value at line 1",
+    );
+    fails(
+        &call(&["prog.wasm::hostname"]),
+        4,
+        "not granted: needs --allow-read=/etc/hostname",
+    );
+    fails(
+        &call(&["prog.wasm::release"]),
+        4,
+        "or --allow-declared to grant all",
+    );
+    fails(
+        &call(&["prog.wasm::release", "--allow-declared"]),
+        1,
+        "stdout is no JSON",
+    );
+    fails(
+        &call(&["prog.wasm::forever", "--output", "1MiB"]),
+        1,
+        "output",
+    );
+}
+
+#[test]
+fn mistakes_in_the_file_of_tasks_are_told() {
+    let place = place().with("prog.tasks.toml", "[[task]]\nsignature = \"f(x)\"");
+    fails(
+        &place.wxec(&["inspect", "prog.wasm"]),
+        2,
+        "prog.tasks.toml cannot be read: `f(x)` is no signature such as",
+    );
+    let library = wat::parse_str("(module)").unwrap();
+    let place = Place::new()
+        .with("lib.wasm", library)
+        .with("lib.tasks.toml", TASKS);
+    fails(
+        &place.wxec(&["inspect", "lib.wasm"]),
+        2,
+        "lib is no program: it exports no `_start`",
+    );
+}
+
+#[test]
+fn programs_are_called_from_programs_with_types() {
+    let module = Module::from_program("prog", fs::read(program()).unwrap(), TASKS).unwrap();
+    assert_eq!(module.function("same").unwrap().returns, "Value");
+    let bound = Host::new("local:").unwrap().bind(&module);
+    let words: Vec<String> = bound.call("words", &()).wait().unwrap();
+    assert_eq!(words, ["a b", "--flag"]);
+    let arguments = ("x", -1_i64, wxec::Bytes::from_static(b"\xff"), None::<f64>);
+    let same: (String, i64, wxec::Bytes, Option<f64>) =
+        bound.call("same", &arguments).wait().unwrap();
+    assert_eq!(
+        same,
+        ("x".into(), -1, wxec::Bytes::from_static(b"\xff"), None)
+    );
+    bound.call::<()>("complain", &()).wait().unwrap();
+
+    let error = bound.call::<u8>("words", &()).wait().unwrap_err();
+    assert!(matches!(error.kind, CallErrorKind::Decode(_)), "{error:?}");
+    let error = bound.call::<()>("leave", &()).wait().unwrap_err();
+    assert!(
+        matches!(&error.kind, CallErrorKind::Failed(failure) if failure.type_name == "exit code 3"),
+        "{error:?}"
+    );
+    let error = bound.call::<()>("release", &()).wait().unwrap_err();
+    let wanted = [Need::Read("/etc/os-release".into())];
+    assert!(
+        matches!(&error.kind, CallErrorKind::Denied { needs, .. } if *needs == wanted),
+        "{error:?}"
+    );
+    let error = bound
+        .call::<()>("hostname", &())
+        .grant(Grants::none().read("/etc/hostname"));
+    assert!(
+        error
+            .wait()
+            .unwrap_err()
+            .to_string()
+            .contains("stdout is no JSON")
+    );
+    let limits = Limits {
+        output_bytes: 1 << 20,
+        ..Limits::default()
+    };
+    let error = bound
+        .call::<()>("forever", &())
+        .limits(limits)
+        .wait()
+        .unwrap_err();
+    assert!(
+        matches!(error.kind, CallErrorKind::Limit { which: LimitKind::Output, limit, .. } if limit == 1 << 20),
+        "{error:?}"
+    );
+}
+
+// Modules that describe themselves by an export.
+
+/// A module with the task `hand::same`, which its export describes. `other` makes it another module.
+fn describing(other: &str) -> Vec<u8> {
+    let same = Function {
+        path: String::new(),
+        name: "same".into(),
+        doc: "Gives back its argument.".into(),
+        parameters: vec![Parameter {
+            name: "it".into(),
+            type_name: "Option<i8>".into(),
+        }],
+        returns: "Option<i8>".into(),
+        error: None,
+        wants: Wants::default(),
+        readable: false,
+        plan: None,
+    };
+    let record = abi::record("hand", &same);
+    let escaped: String = record.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let text = format!(
+        r#"(module
+            (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
+            (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 1024) "{escaped}")
+            (func (export "wx1_hand::same") (result i32)
+                (call $output_write (i32.const 0)
+                    (call $input_read (i32.const 1) (i32.const 0) (i32.const 1024)))
+                (i32.const 0))
+            (func (export "wx1__describe") (result i32)
+                (call $output_write (i32.const 1024) (i32.const {}))
+                (i32.const 0))
+            (@custom "other" "{other}"))"#,
+        record.len()
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn a_module_is_asked_for_what_its_export_describes() {
+    let place = Place::new().with("hand.wasm", describing("a_module_is_asked"));
+    let ended = place.wxec(&["inspect", "hand.wasm"]);
+    for line in [
+        "  same(it: Option<i8>) -> Option<i8>",
+        "      Gives back its argument.",
+    ] {
+        assert!(
+            ended.stdout.lines().any(|shown| shown == line),
+            "{line}: {ended:?}"
+        );
+    }
+    place
+        .wxec(&["call", "local:", "hand.wasm::same", "7"])
+        .is("7");
+    place
+        .wxec(&["call", "local:", "hand.wasm::same", "null"])
+        .is("null");
+    fails(
+        &place.wxec(&["call", "local:", "hand.wasm::same", "200"]),
+        2,
+        "argument `it` of hand::same wants an Option<i8>, not 200",
+    );
+    fails(
+        &place.wxec(&["call", "local:", "hand.wasm::same", "1", "2"]),
+        2,
+        "takes 0 to 1 arguments",
+    );
+    assert!(
+        place
+            .wxec(&["build", "hand.wasm"])
+            .stdout
+            .starts_with("path    hand.wasm\n")
+    );
+}
+
+#[test]
+fn a_description_is_kept_by_the_modules_digest() {
+    let module = Module::from_bytes("hand", describing("it is kept")).unwrap();
+    assert_eq!(module.functions(), []);
+    module.describe().wait().unwrap();
+    assert_eq!(module.functions().len(), 1);
+
+    let kept = wxec::build::cache_directory().unwrap();
+    let kept = kept.join("descriptions").join(module.digest().to_string());
+    assert!(kept.is_file(), "{}", kept.display());
+    let again = Module::from_bytes("again", describing("it is kept")).unwrap();
+    again.describe().wait().unwrap();
+    assert_eq!(
+        (again.functions(), again.artifacts_compiled()),
+        (module.functions(), 0)
+    );
+
+    // What cannot be read counts as missing.
+    fs::write(&kept, b"\xff\xff\xff\xff").unwrap();
+    let again = Module::from_bytes("again", describing("it is kept")).unwrap();
+    again.describe().wait().unwrap();
+    assert_eq!(again.functions(), module.functions());
+}
+
+#[test]
+fn a_module_that_cannot_describe_itself_says_why() {
+    let module = |body: &str| {
+        let text = format!(
+            r#"(module (func (export "wx1_hand::f") (result i32) (i32.const 0))
+                (func (export "wx1__describe") (result i32) {body}))"#
+        );
+        Place::new().with("hand.wasm", wat::parse_str(text).unwrap())
+    };
+    let ended = module("unreachable").wxec(&["inspect", "hand.wasm"]);
+    fails(
+        &ended,
+        2,
+        "hand cannot tell its functions: the task trapped: ",
+    );
+    let ended = module("(i32.const 2)").wxec(&["inspect", "hand.wasm"]);
+    fails(
+        &ended,
+        2,
+        "hand cannot tell its functions: the arguments do not fit",
+    );
+    // It may have nothing to say.
+    let ended = module("(i32.const 0)").wxec(&["inspect", "hand.wasm"]);
+    assert!(
+        ended.stdout.contains("  hand::f (not described)"),
+        "{ended:?}"
+    );
+}
+
+// Folders.
+
+#[test]
+fn a_folder_that_states_its_command_is_called_by_its_name() {
+    let settings = "language = \"zig\"\nbuild = [\"./tool\"]\noutput = \"out/words.wasm\"\n";
+    let place = Place::new()
+        .with("words/wxec-module.toml", settings)
+        .with("words/words.source", describing("a folder"))
+        .with(
+            "words/tool",
+            "#!/bin/sh\necho built >&2\nmkdir -p out && cp words.source out/words.wasm\n",
+        );
+    let tool = place.0.path().join("words/tool");
+    fs::set_permissions(tool, fs::Permissions::from_mode(0o755)).unwrap();
+
+    let ended = place.wxec(&["call", "local:", "./words::hand::same", "7"]);
+    ended.is("7");
+    assert_eq!(ended.stderr, "", "a tool that succeeds has nothing to say");
+    place
+        .wxec(&["call", "local:", "./words::same", "7"])
+        .is("7");
+    assert!(
+        place
+            .wxec(&["inspect", "./words"])
+            .stdout
+            .starts_with("module  words\n")
+    );
+    let ended = Cli::new(["build"])
+        .directory(place.0.path().join("words"))
+        .run();
+    assert!(ended.stdout.contains("words/out/words.wasm\n"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("building the module of words\n"),
+        "{ended:?}"
+    );
+
+    let place = place.with(
+        "words/tool",
+        "#!/bin/sh\necho 'words.source:1: no'; exit 1\n",
+    );
+    fails(
+        &place.wxec(&["call", "local:", "./words::same", "7"]),
+        2,
+        "error: `words` does not build (Zig)\nwords.source:1: no\n",
+    );
+    fails(
+        &place.wxec(&["build", "./words", "--features", "x"]),
+        2,
+        "`words` has no features, because it is no crate",
+    );
+}
+
+/// A task in C without an SDK.
+const C: &str = r#"
+#include "host.h"
+
+__attribute__((export_name("wx1_hand::same"))) int same(void)
+{
+    char buffer[64] = "";
+    output_write(buffer + 1, input_read(1, buffer + 1, 63));
+    return 0;
+}
+"#;
+
+const HEADER: &str = r#"
+#define HOST(name) __attribute__((import_module("wxec_v1"), import_name(name)))
+HOST("input_read") int input_read(int from, void *to, int length);
+HOST("output_write") void output_write(const void *bytes, int length);
+"#;
+
+#[test]
+fn a_folder_of_c_becomes_a_module() {
+    if !Path::new("/usr/lib/wasm32-wasi/crt1-reactor.o").exists() {
+        return skip("there is no wasi-libc");
+    }
+    let place = Place::new()
+        .with("hand/hand.c", C)
+        .with("hand/include/host.h", HEADER);
+    place
+        .wxec(&["call", "local:", "./hand::hand::same", "7"])
+        .is("7");
+    let place = place.with("hand/hand.c", C.replace("return 0", "return nothing"));
+    fails(
+        &place.wxec(&["build", "./hand"]),
+        2,
+        "use of undeclared identifier 'nothing'",
+    );
+}
+
+#[test]
+fn a_tool_that_is_missing_is_named_with_its_language() {
+    let place = Place::new()
+        .with("words/build.zig", "")
+        .with("words2/go.mod", "");
+    let build = |folder: &str| {
+        let build = Cli::new(["build", folder]).directory(place.0.path());
+        build.env("PATH", "/nowhere").run()
+    };
+    fails(
+        &build("./words"),
+        2,
+        "`zig`, which builds modules in Zig, is not in PATH; install Zig",
+    );
+    fails(
+        &build("./words2"),
+        2,
+        "`go`, which builds modules in Go, is not in PATH; install Go 1.24",
+    );
+}
+
+// New projects.
+
+/// Starts a project in a language, and calls its task.
+fn starts(language: &str, tool: &[&str]) {
+    if !place_has(tool) {
+        return skip(&format!("there is no {}", tool.join(" ")));
+    }
+    let place = Place::new();
+    let ended = place.wxec(&["new", "my-words", "--lang", language]);
+    if ended.stderr.contains("without its SDK") {
+        return skip("this wxec has no such SDK");
+    }
+    ended.is("wxec call local: ./my-words::greet you");
+    place
+        .wxec(&["call", "local:", "./my-words::greet", "you"])
+        .is(r#""Hello, you!""#);
+    fails(
+        &place.wxec(&["call", "local:", "./my-words::greet"]),
+        2,
+        "::greet takes 1 argument, not 0",
+    );
+    let ended = place.wxec(&["inspect", "./my-words"]);
+    assert!(
+        ended.stdout.contains("  greet(name: String) -> String\n"),
+        "{ended:?}"
+    );
+    assert!(ended.stdout.contains("reets someone."), "{ended:?}");
+}
+
+/// Returns true if one of these programs is in `PATH`, or among the toolchains.
+fn place_has(programs: &[&str]) -> bool {
+    let paths = "$PATH:$(echo /opt/wxec-toolchains/*/bin | tr ' ' :)";
+    programs.iter().any(|program| {
+        let script = format!("PATH={paths}; command -v {program}");
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        output.status.success()
+    })
+}
+
+#[test]
+fn a_new_project_in_c_builds_and_runs_at_once() {
+    starts("c", &["clang"]);
+}
+
+#[test]
+fn a_new_project_in_cpp_builds_and_runs_at_once() {
+    if !Path::new("/usr/lib/wasm32-wasi/libc++.a").exists()
+        && !Path::new("/usr/lib/wasm32-wasi/c++").exists()
+    {
+        return skip("there is no libc++ for WASI");
+    }
+    starts("cpp", &["clang++"]);
+}
+
+#[test]
+fn a_new_project_in_zig_builds_and_runs_at_once() {
+    starts("zig", &["zig", "python-zig"]);
+}
+
+#[test]
+fn a_new_project_in_go_builds_and_runs_at_once() {
+    starts("go", &["go"]);
+}
+
+#[test]
+fn a_new_project_in_python_builds_and_runs_at_once() {
+    starts("python", &["wxec-scripts"]);
+}
+
+#[test]
+fn a_new_project_in_javascript_builds_and_runs_at_once() {
+    starts("js", &["wxec-scripts"]);
+}
