@@ -12,14 +12,13 @@ use crate::{BuildError, cargo::environment::clean, language::settings::Settings}
 const BUILT: &str = ".wxec";
 
 /// Folders of tools and editors, which are no sources.
-const NO_SOURCES: [&str; 9] = [
+const NO_SOURCES: [&str; 8] = [
     BUILT,
     ".git",
     ".venv",
     ".zig-cache",
     "__pycache__",
     "node_modules",
-    "target",
     "zig-out",
     "zig-pkg",
 ];
@@ -64,12 +63,14 @@ impl Project {
         fs::write(&ignored, "*\n").map_err(BuildError::io("write", &ignored))
     }
 
-    /// Returns the names of folders that hold no sources.
+    /// Returns what is no source: the names of folders of tools, and the path of what the project's own
+    /// command leaves.
     pub(crate) fn no_sources(&self) -> impl Iterator<Item = String> {
         let output = self.settings.output.as_deref();
-        // A command that leaves its module beside the sources leaves a file there.
+        // All that is beside the module comes from the command, unless the module is in the
+        // project's folder itself.
         let first = output.and_then(|output| output.iter().next());
-        let first = first.map(|first| first.to_string_lossy().into_owned());
+        let first = first.map(|first| self.folder.join(first).to_string_lossy().into_owned());
         NO_SOURCES.into_iter().map(Into::into).chain(first)
     }
 

@@ -98,7 +98,11 @@ mod tests {
         fn new() -> Self {
             let place = tempfile::tempdir().expect("a temporary directory");
             let folder = place.path().join("words");
-            let project = Project::new(&folder, Settings::default());
+            let settings = Settings {
+                output: Some("out/words.wasm".into()),
+                ..Settings::default()
+            };
+            let project = Project::new(&folder, settings);
             let built = Self { place, project };
             for file in [
                 "words/words.c",
@@ -162,6 +166,7 @@ mod tests {
         for file in [
             "words/words.c",
             "words/new.c",
+            "words/src/out/new.c",
             "outside.h",
             "words/.wxec/words.wasm",
         ] {
@@ -181,6 +186,7 @@ mod tests {
         for file in [
             "words/.git/HEAD",
             "words/node_modules/x/index.js",
+            "words/out/words.o",
             "words/zig-out/x",
             "else.h",
         ] {

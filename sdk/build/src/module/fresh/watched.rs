@@ -26,7 +26,7 @@ pub(crate) struct Watched {
     pub(crate) files: BTreeSet<PathBuf>,
     /// Directories with all that is below them.
     pub(crate) trees: BTreeSet<PathBuf>,
-    /// Names in the trees that are left out, with all that is below them.
+    /// Names in the trees that are left out, with all that is below them; and whole paths.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) left_out: BTreeSet<String>,
     /// Variables that sources and build scripts read.
@@ -109,8 +109,7 @@ impl<'a> Look<'a> {
         let mut entries = entries.ok()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
-            let is_left_out = |name: &str| self.left_out.contains(name);
-            if entry.file_name().to_str().is_some_and(is_left_out) {
+            if self.leaves_out(&entry) {
                 continue;
             }
             // Looks from the directory, not along the whole path.
@@ -127,6 +126,15 @@ impl<'a> Look<'a> {
             }
         }
         Some(())
+    }
+
+    fn leaves_out(&self, entry: &fs::DirEntry) -> bool {
+        let is_left_out = |text: &OsStr| {
+            text.to_str()
+                .is_some_and(|text| self.left_out.contains(text))
+        };
+        !self.left_out.is_empty()
+            && (is_left_out(&entry.file_name()) || is_left_out(entry.path().as_os_str()))
     }
 
     /// Adds what a change of a file changes. The time of its last change of any kind (`ctime`)
