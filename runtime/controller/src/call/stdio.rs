@@ -93,19 +93,27 @@ async fn run<E: Send + 'static>(
         })
     })?;
     let limit = call.terms.limits.output_bytes;
+    // A program that writes too much is given up at once, whatever it makes of its broken pipe.
     let ended = async {
-        tokio::join!(
-            answer(open, deadline),
+        tokio::try_join!(
+            async { Ok(answer(open, deadline).await) },
             collect(reader, limit),
-            pass_on(stderr, lines())
+            async { Ok(pass_on(stderr, lines()).await) }
         )
     };
-    let (reply, stdout, tail) = tokio::select! {
+    let ended = tokio::select! {
         biased;
         ended = ended => ended,
         // A program need not read its input, so its end is that of nothing else.
         never = feed(writer, input) => match never {},
     };
+    let (reply, stdout, tail) = ended.map_err(|asked| {
+        failed(CallErrorKind::Limit {
+            which: LimitKind::Output,
+            limit,
+            asked,
+        })
+    })?;
     let outcome = match reply {
         Ok(Ok((outcome, _))) => outcome,
         Ok(Err(loss)) => {
@@ -129,14 +137,6 @@ async fn run<E: Send + 'static>(
         }
         Err(fault) => return Err(fault_error(call.host.shared_name(), fault, Err)),
     };
-    // A program that wrote too much found its pipe broken, so its exit code says nothing.
-    let stdout = stdout.map_err(|asked| {
-        failed(CallErrorKind::Limit {
-            which: LimitKind::Output,
-            limit,
-            asked,
-        })
-    })?;
     if exit.code == 0 {
         return Ok(stdout);
     }
@@ -233,6 +233,14 @@ pub(super) fn decode<T: DeserializeOwned + 'static>(stdout: Bytes) -> Result<T, 
     };
     let bytes = cbor::encode(&item).map_err(|error| DecodeError::Type(error.to_string()))?;
     cbor::decode_as(Form::Readable, &bytes)
+}
+
+/// Makes CBOR of what a program wrote, for a guest that knows its type.
+pub(super) fn to_cbor(stdout: Bytes) -> Result<Bytes, DecodeError> {
+    let value = cbor::encode(&decode::<Item>(stdout)?);
+    value
+        .map(Bytes::from)
+        .map_err(|error| DecodeError::Type(error.to_string()))
 }
 
 /// Adds to each key of a map what it is as JSON, for the type that is read to decide.

@@ -165,6 +165,11 @@ impl TaskCall<Bytes, TaskFailure> {
             .function(&function)
             .map(|function| function.wants.clone())
             .unwrap_or_default();
+        let decode = if module.argv(&function).is_some() {
+            stdio::to_cbor
+        } else {
+            Ok
+        };
         Self {
             source: Source::Module(module),
             function: function.into(),
@@ -174,7 +179,7 @@ impl TaskCall<Bytes, TaskFailure> {
             instance: None,
             ports: ChannelEnds::default(),
             decode_error: Ok,
-            value: Value::Returned(Ok),
+            value: Value::Returned(decode),
         }
     }
 }
