@@ -16,7 +16,7 @@ use wxec::{
 };
 use wxec_protocol::abi;
 
-use crate::harness::{Cli, Ended, skip};
+use crate::harness::{Cli, Ended, program as program_of_wxec, skip};
 
 /// A folder of files, in which commands are run.
 struct Place(TempDir);
@@ -539,9 +539,11 @@ fn starts(language: &str, tool: &[&str]) {
     assert!(ended.stdout.contains("reets someone."), "{ended:?}");
 }
 
-/// Returns true if one of these programs is in `PATH`, or among the toolchains.
+/// Returns true if one of these programs is in `PATH`, among the toolchains, or beside wxec.
 fn place_has(programs: &[&str]) -> bool {
-    let paths = "$PATH:$(echo /opt/wxec-toolchains/*/bin | tr ' ' :)";
+    let wxec = program_of_wxec();
+    let beside = wxec.parent().unwrap().display();
+    let paths = format!("$PATH:$(echo /opt/wxec-toolchains/*/bin | tr ' ' :):{beside}");
     programs.iter().any(|program| {
         let script = format!("PATH={paths}; command -v {program}");
         let output = Command::new("sh").args(["-c", &script]).output().unwrap();

@@ -32,7 +32,9 @@ pub(crate) fn load(
     }
     let module = find(source, features, verbosity)?;
     // A module of some languages tells its functions only when it is called.
-    interrupt::block_on(module.describe())??;
+    if module.functions().is_empty() {
+        interrupt::block_on(module.describe())??;
+    }
     Ok(module)
 }
 
