@@ -425,6 +425,9 @@ static inline void wxec_write_map(wxec_writer *w, size_t count) { wxec__put_head
 /** Writes an item that is encoded already. */
 static inline void wxec_write_Value(wxec_writer *w, wxec_Value value) { wxec__put(w, value.bytes, value.length); }
 
+/** Appends bytes as they are: for collecting bytes, or CBOR from elsewhere. */
+static inline void wxec_append(wxec_writer *w, const void *bytes, size_t length) { wxec__put(w, bytes, length); }
+
 /** Returns what a writer has collected in the arena. */
 static inline wxec_Value wxec_written(const wxec_writer *w)
 {
