@@ -380,7 +380,7 @@ pub const Reader = struct {
         const head = try r.nextHead();
         return switch (head.major) {
             0 => @floatFromInt(head.value),
-            1 => @floatFromInt(-1 - @as(i128, head.value)),
+            1 => if (head.value <= std.math.maxInt(i64)) @floatFromInt(-1 - @as(i128, head.value)) else r.mistake(expected, head.name()),
             7 => switch (head.info) {
                 25 => @as(f16, @bitCast(@as(u16, @truncate(head.value)))),
                 26 => @as(f32, @bitCast(@as(u32, @truncate(head.value)))),

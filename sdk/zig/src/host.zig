@@ -34,6 +34,20 @@ pub const imports = struct {
     pub extern "wxec_v1" fn host_call(question: [*]const u8, length: usize, input: [*]const u8, input_length: usize) i32;
 };
 
+/// Returns where bytes lie, for the host, which checks the place even of none: an empty slice may
+/// point beyond the end of memory.
+pub fn pointer(bytes: []const u8) [*]const u8 {
+    return if (bytes.len > 0) bytes.ptr else "";
+}
+
+/// Reads the whole input of the call.
+pub fn input(allocator: Allocator) []const u8 {
+    const length = imports.input_len();
+    if (length == 0) return "";
+    const bytes = allocator.alloc(u8, length) catch @panic("out of memory");
+    return bytes[0..@min(length, imports.input_read(0, bytes.ptr, length))];
+}
+
 /// Memory of one call. It is emptied when the next call begins.
 pub var call_arena: std.heap.ArenaAllocator = .init(std.heap.wasm_allocator);
 
@@ -63,6 +77,7 @@ pub fn reset() void {
 
 fn replyBytes(allocator: Allocator) []const u8 {
     const length = imports.reply_len();
+    if (length == 0) return "";
     const bytes = allocator.alloc(u8, length) catch @panic("out of memory");
     return bytes[0..@min(length, imports.reply_read(0, bytes.ptr, length))];
 }
@@ -91,6 +106,7 @@ pub const Stream = struct {
 
     /// Reads some bytes; returns how many, 0 at the end.
     pub fn read(stream: Stream, buffer: []u8) Refused!usize {
+        if (buffer.len == 0) return 0;
         return try accepted(imports.stream_read(stream.handle, buffer.ptr, buffer.len));
     }
 
@@ -129,8 +145,8 @@ pub fn facts(comptime T: type) Refused!T {
 pub fn call(comptime T: type, address: []const u8, function: []const u8, arguments: anytype) Refused!T {
     const allocator = call_arena.allocator();
     const question = cbor.encode(allocator, .{ .address = address, .function = function });
-    const input = cbor.encode(allocator, arguments);
-    const number = try accepted(imports.host_call(question.ptr, question.len, input.ptr, input.len));
+    const encoded = cbor.encode(allocator, arguments);
+    const number = try accepted(imports.host_call(question.ptr, question.len, encoded.ptr, encoded.len));
     if (number == 0) return reply(T);
     last_refusal = .{ .kind = "CallFailed", .msg = "the call on the other host failed" };
     return error.Refused;
@@ -277,7 +293,7 @@ pub const Command = struct {
     }
 
     /// Runs it to its end with an input, and collects its output.
-    pub fn run(command: Command, allocator: Allocator, input: []const u8) Refused!Output {
+    pub fn run(command: Command, allocator: Allocator, stdin_bytes: []const u8) Refused!Output {
         var piped = command;
         piped.stdin = .piped;
         piped.stdout = .piped;
@@ -286,7 +302,7 @@ pub const Command = struct {
         defer _ = imports.process_forget(process.handle);
         var collected: [2]cbor.Buffer = @splat(.{ .allocator = allocator });
         var open: [2]?Stream = .{ process.stdout, process.stderr };
-        var rest = input;
+        var rest = stdin_bytes;
         while (true) {
             if (rest.len == 0) if (process.stdin) |stdin| {
                 stdin.close();

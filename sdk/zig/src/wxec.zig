@@ -111,11 +111,8 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
             host.reset();
             explanation = null;
             const allocator = host.call_arena.allocator();
-            const length = host.imports.input_len();
-            const input = allocator.alloc(u8, length) catch @panic("out of memory");
-            const read = host.imports.input_read(0, input.ptr, length);
             var given: [types.len]?[]const u8 = @splat(null);
-            if (!split(allocator, input[0..read], about.params, &given)) return 2;
+            if (!split(allocator, host.input(allocator), about.params, &given)) return 2;
 
             var arguments: std.meta.ArgsTuple(@TypeOf(function)) = undefined;
             comptime var place = 0;
@@ -216,7 +213,7 @@ fn escaped(comptime bytes: []const u8) []const u8 {
 }
 
 fn say(bytes: []const u8) void {
-    host.imports.error_write(bytes.ptr, bytes.len);
+    host.imports.error_write(host.pointer(bytes), bytes.len);
 }
 
 fn sayNumber(number: usize) void {
@@ -359,7 +356,7 @@ pub fn log(level: Level, target: []const u8, message: []const u8) void {
 
 /// Does the same with the number of a level.
 pub fn logNumber(level: i32, target: []const u8, message: []const u8) void {
-    host.imports.log_record(level, target.ptr, target.len, message.ptr, message.len);
+    host.imports.log_record(level, host.pointer(target), target.len, host.pointer(message), message.len);
 }
 
 /// Returns true if the caller has given up: tasks that work for long may ask.
