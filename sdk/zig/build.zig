@@ -16,12 +16,14 @@ pub fn build(b: *std.Build) void {
 }
 
 /// Adds a module of tasks with this name and root file: it is installed as `zig-out/bin/NAME.wasm`.
+/// `zig build -Doptimize=ReleaseSafe` adds checks of indices and overflows, which panic, and makes it
+/// larger by half.
 pub fn addTasks(b: *std.Build, name: []const u8, root: []const u8) *std.Build.Step.Compile {
     const dependency = b.dependencyFromBuildZig(@This(), .{});
     const tasks = b.addExecutable(.{ .name = name, .root_module = b.createModule(.{
         .root_source_file = b.path(root),
         .target = b.resolveTargetQuery(.{ .cpu_arch = .wasm32, .os_tag = .wasi }),
-        .optimize = .ReleaseSmall,
+        .optimize = b.option(std.lang.OptimizeMode, "optimize", "ReleaseSmall by default") orelse .ReleaseSmall,
         .strip = true,
         .imports = &.{.{ .name = "wxec", .module = dependency.module("wxec") }},
     }) });

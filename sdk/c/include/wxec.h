@@ -15,8 +15,9 @@
  *     clang --target=wasm32-wasi -Os -mexec-model=reactor -I… -o words.wasm words.c
  *     wxec call local: ./words.wasm::words::count "to be or not to be"
  *
- * The header is the whole SDK. It needs no library and no allocator: memory comes from an arena
- * that lasts as long as one call. A name with two underscores, such as wxec__put, is not public.
+ * The header is the whole SDK. Memory comes from an arena that lasts as long as one call, so that a
+ * task needs no allocator; of the C library only memcmp, memcpy, memmove, memset and strlen are
+ * used. A name with two underscores, such as wxec__put, is not public.
  *
  * Contents: types, memory, failures, logs, CBOR reader, CBOR writer, composed types, the host
  * (streams, channels, processes, connections, facts, calls), tasks.
@@ -1284,6 +1285,19 @@ WXEC__FUNCTION bool wxec_send(wxec_Sender *sender, wxec_Value item)
     return false;
 }
 
+/** Takes the stream of the items that this task returns. The result of such a task is described as
+ *  `(As("Receiver<i64>", void))`; it calls this once, and then sends. Returns false if the caller
+ *  takes no items. */
+static inline bool wxec_return_items(wxec_Sender *sender)
+{
+    wxec_Value begun = {(const uint8_t *)"\xf6", 1};
+    sender->stream = wxec__call_stream(-1);
+    if (sender->stream >= 0)
+        return wxec_send(sender, begun);
+    wxec_fail_refused();
+    return false;
+}
+
 /** Defines `wxec_receive_T` and `wxec_send_T` for a type, which must have no memory in the arena
  *  when it is received in an endless loop; see wxec_release. */
 #define WXEC_CHANNEL(T)                                                                            \
@@ -1572,7 +1586,8 @@ static inline int32_t wxec_call(const char *address, const char *function, wxec_
  *     WXEC_WANTS(WXEC_READS("/etc", "/usr/share")  the grants that it declares to need
  *                WXEC_RUNS("uname") WXEC_WANTS_FACTS)
  *
- * The type `As("Vec<Shape>", Value)` is a Value that is described as `Vec<Shape>`.
+ * The type `As("Vec<Shape>", Value)` is a Value that is described as `Vec<Shape>`. Within one file,
+ * the names of tasks differ even if their modules do.
  */
 
 /** Defines a task. */
@@ -1793,6 +1808,7 @@ typedef void wxec_void;
 #define WXEC__IS_VOID_(result, ...) WXEC__IS_PAREN(WXEC__VOID_OF result)
 #define WXEC__VOID_OF(...) WXEC__FIRST(WXEC__VOID_##__VA_ARGS__, ~)
 #define WXEC__VOID_void ()
+#define WXEC__VOID_As(notation, ...) WXEC__VOID_##__VA_ARGS__
 
 /* The record of a task: its length, and an array of the module's name and a map. Clang's assembler
  * writes custom sections, and measures texts by labels. Texts have a head of three bytes. */
@@ -1840,10 +1856,17 @@ typedef void wxec_void;
 #define WXEC__INNER_ID_PICK_1(spec, value, ...) WXEC__ONLY value
 #define WXEC__INNER_ID_bool (), (Bool)
 #define WXEC__INNER_ID__Bool (), (Bool)
-#define WXEC__INNER_ID_Vec(t) (), (Vec_##t)
-#define WXEC__INNER_ID_Option(t) (), (Option_##t)
-#define WXEC__INNER_ID_BTreeMap(k, v) (), (BTreeMap_##k##_##v)
-#define WXEC__INNER_ID_Pair(a, b) (), (Pair_##a##_##b)
+#define WXEC__INNER_ID_Vec(t) (), (WXEC__CAT(Vec_, WXEC__BASIC_ID(t)))
+#define WXEC__INNER_ID_Option(t) (), (WXEC__CAT(Option_, WXEC__BASIC_ID(t)))
+#define WXEC__INNER_ID_BTreeMap(k, v) (), (WXEC__CAT(WXEC__CAT(BTreeMap_, WXEC__BASIC_ID(k)), WXEC__CAT(_, WXEC__BASIC_ID(v))))
+#define WXEC__INNER_ID_Pair(a, b) (), (WXEC__CAT(WXEC__CAT(Pair_, WXEC__BASIC_ID(a)), WXEC__CAT(_, WXEC__BASIC_ID(b))))
+
+/* The same for types without others in them: `bool` is a macro of C. */
+#define WXEC__BASIC_ID(t) WXEC__BASIC(WXEC__BASIC_ID_##t, t, ~)
+#define WXEC__BASIC_ID_bool ~, Bool
+#define WXEC__BASIC_ID__Bool ~, Bool
+#define WXEC__BASIC(...) WXEC__BASIC_(__VA_ARGS__)
+#define WXEC__BASIC_(first, second, ...) second
 
 /* The notation of a type, as literals. */
 #define WXEC__NOTATION(...) WXEC__NOTATION_TEST((__VA_ARGS__), WXEC__NOTATION_##__VA_ARGS__, ~)
@@ -1873,10 +1896,15 @@ typedef void wxec_void;
 #define WXEC__INNER_NOTATION_bool (), ("bool")
 #define WXEC__INNER_NOTATION__Bool (), ("bool")
 #define WXEC__INNER_NOTATION_Bool (), ("bool")
-#define WXEC__INNER_NOTATION_Vec(t) (), ("Vec<" #t ">")
-#define WXEC__INNER_NOTATION_Option(t) (), ("Option<" #t ">")
-#define WXEC__INNER_NOTATION_BTreeMap(k, v) (), ("BTreeMap<" #k ", " #v ">")
-#define WXEC__INNER_NOTATION_Pair(a, b) (), ("(" #a ", " #b ")")
+#define WXEC__INNER_NOTATION_Vec(t) (), ("Vec<" WXEC__BASIC_NOTATION(t) ">")
+#define WXEC__INNER_NOTATION_Option(t) (), ("Option<" WXEC__BASIC_NOTATION(t) ">")
+#define WXEC__INNER_NOTATION_BTreeMap(k, v) (), ("BTreeMap<" WXEC__BASIC_NOTATION(k) ", " WXEC__BASIC_NOTATION(v) ">")
+#define WXEC__INNER_NOTATION_Pair(a, b) (), ("(" WXEC__BASIC_NOTATION(a) ", " WXEC__BASIC_NOTATION(b) ")")
+
+#define WXEC__BASIC_NOTATION(t) WXEC__BASIC(WXEC__BASIC_NOTATION_##t, #t, ~)
+#define WXEC__BASIC_NOTATION_bool ~, "bool"
+#define WXEC__BASIC_NOTATION__Bool ~, "bool"
+#define WXEC__BASIC_NOTATION_Bool ~, "bool"
 
 /* Tools of the macros above. */
 #define WXEC__CAT(a, b) WXEC__CAT_(a, b)

@@ -333,9 +333,18 @@ public:
     Sender() = default;
     explicit Sender(wxec_Sender taken) : sender_(taken), stream_(taken.stream) {}
 
+    /** Takes the stream of the items that this task returns, once: see wxec_return_items. */
+    static Sender returned()
+    {
+        wxec_Sender taken;
+        return wxec_return_items(&taken) ? Sender(taken) : Sender();
+    }
+
     /** Sends an item. Returns false if the caller takes no more. */
     bool send(const T &item)
     {
+        if (!stream_)
+            return false;
         wxec_mark mark = wxec_marked();
         bool sent = wxec_send(&sender_, encode(item));
         wxec_release(mark);

@@ -128,28 +128,24 @@ fn print(allocator: Allocator, message: []const u8) !void {
     wxec.files.writeTo(2, line) catch {};
 }
 
-fn total(numbers: wxec.Receiver(i64)) !i64 {
-    var incoming = numbers;
+fn total(numbers: *wxec.Receiver(i64)) !i64 {
     var result: i64 = 0;
-    while (try incoming.next()) |number| result = add(result, number);
+    while (try numbers.next()) |number| result = add(result, number);
     return result;
 }
 
-fn countTo(n: i64, out: wxec.Sender(i64)) !void {
-    var outgoing = out;
+fn countTo(n: i64, out: *wxec.Sender(i64)) !void {
     var number: i64 = 1;
-    while (number <= n) : (number += 1) outgoing.send(number) catch |failed| return switch (failed) {
+    while (number <= n) : (number += 1) out.send(number) catch |failed| return switch (failed) {
         error.Closed => {},
         else => |other| other,
     };
 }
 
-fn double(numbers: wxec.Receiver(i64), out: wxec.Sender(i64)) !void {
-    var incoming = numbers;
-    var outgoing = out;
-    while (try incoming.next()) |number| {
+fn double(numbers: *wxec.Receiver(i64), out: *wxec.Sender(i64)) !void {
+    while (try numbers.next()) |number| {
         const doubled = std.math.mul(i64, number, 2) catch wxec.panicAt(@src(), "the double overflows");
-        outgoing.send(doubled) catch |failed| return switch (failed) {
+        out.send(doubled) catch |failed| return switch (failed) {
             error.Closed => {},
             else => |other| other,
         };

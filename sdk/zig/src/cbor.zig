@@ -60,13 +60,21 @@ pub fn notation(comptime T: type) []const u8 {
         .int => |int| switch (T) {
             usize => "u32",
             isize => "i32",
-            else => (if (int.signedness == .signed) "i" else "u") ++ std.fmt.comptimePrint("{d}", .{int.bits}),
+            else => (if (int.signedness == .signed) "i" else "u") ++ switch (int.bits) {
+                0...8 => "8",
+                9...16 => "16",
+                17...32 => "32",
+                33...64 => "64",
+                else => @compileError("a task cannot take or return " ++ @typeName(T)),
+            },
         },
         .float => |float| std.fmt.comptimePrint("f{d}", .{float.bits}),
         .optional => |optional| "Option<" ++ notation(optional.child) ++ ">",
-        .pointer => |pointer| if (pointer.size != .slice)
-            @compileError("a task cannot take or return " ++ @typeName(T))
-        else if (pointer.child == u8) "String" else "Vec<" ++ notation(pointer.child) ++ ">",
+        .pointer => |pointer| switch (pointer.size) {
+            .one => notation(pointer.child),
+            .slice => if (pointer.child == u8) "String" else "Vec<" ++ notation(pointer.child) ++ ">",
+            else => @compileError("a task cannot take or return " ++ @typeName(T)),
+        },
         .@"struct" => |record| if (record.is_tuple) tuple: {
             var text: []const u8 = "(";
             for (record.field_types, 0..) |Field, i| text = text ++ (if (i == 0) "" else ", ") ++ notation(Field);
@@ -419,6 +427,11 @@ pub const Reader = struct {
             .float => return @floatCast(try r.float(comptime notation(T))),
             .optional => |optional| return if (r.isNull()) null else try r.read(optional.child),
             .pointer => |pointer| {
+                if (pointer.size == .one) {
+                    const value = r.allocator.create(pointer.child) catch @panic("out of memory");
+                    value.* = try r.read(pointer.child);
+                    return value;
+                }
                 if (pointer.size != .slice) @compileError("cannot be decoded: " ++ @typeName(T));
                 if (pointer.child == u8) return r.string(3, "String");
                 // The list grows with the items that are there, never by an announced count.

@@ -245,6 +245,30 @@ pub fn Sender(comptime T: type) type {
     };
 }
 
+/// Place to send the items that a task returns. Such a task has a parameter `*wxec.Returned(T)`, which
+/// is no argument, and is described as returning `Receiver<T>`.
+pub fn Returned(comptime T: type) type {
+    return struct {
+        sender: Sender(T),
+
+        const Self = @This();
+        pub const Item = T;
+        pub const wxec_kind = .returned;
+
+        pub fn begin() Refused!Self {
+            const stream: Stream = .{ .handle = try accepted(imports.call_stream(-1)) };
+            // A null says that the task has begun to return.
+            try stream.write("\x01\x00\x00\x00\xf6");
+            return .{ .sender = .{ .stream = stream, .buffer = .{ .allocator = call_arena.allocator() } } };
+        }
+
+        /// Sends an item. `error.Closed` means that the caller takes no more.
+        pub fn send(returned: *Self, item: T) (ChannelError || error{Closed})!void {
+            return returned.sender.send(item);
+        }
+    };
+}
+
 fn taken(r: *cbor.Reader) cbor.Error!Stream {
     const index = try r.read(u31);
     const handle = imports.call_stream(index);

@@ -24,11 +24,12 @@
 //! | `struct { A, B }` | `(A, B)` |
 //! | `wxec.BTreeMap(K, V)` | `BTreeMap<K, V>` |
 //! | a struct with names, an enum | its name |
-//! | `wxec.Sender(T)`, `wxec.Receiver(T)` | `Sender<T>`, `Receiver<T>` |
+//! | `*wxec.Sender(T)`, `*wxec.Receiver(T)` | `Sender<T>`, `Receiver<T>` |
 //! | `wxec.Value` | `Value` |
 //!
 //! A parameter of type `std.mem.Allocator` is no argument: it gets the memory of the call, which
-//! lasts until the caller has the result.
+//! lasts until the caller has the result. A parameter of type `*wxec.Returned(T)` is none either: the
+//! task returns items by it, while it runs, and nothing else.
 
 const std = @import("std");
 const builtin = @import("builtin");
@@ -44,6 +45,7 @@ pub const Reader = cbor.Reader;
 pub const encode = cbor.encode;
 pub const Sender = host.Sender;
 pub const Receiver = host.Receiver;
+pub const Returned = host.Returned;
 pub const Stream = host.Stream;
 pub const Command = host.Command;
 pub const Process = host.Process;
@@ -89,15 +91,20 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
     const colons = std.mem.findLast(u8, path, "::");
     const module = if (colons) |at| path[0..at] else "";
     const name = if (colons) |at| path[at + 2 ..] else path;
-    const Returned = signature.return_type orelse @compileError(path ++ " is generic");
-    const Result = switch (@typeInfo(Returned)) {
+    const Return = signature.return_type orelse @compileError(path ++ " is generic");
+    const Result = switch (@typeInfo(Return)) {
         .error_union => |both| both.payload,
-        else => Returned,
+        else => Return,
     };
     comptime var parameter_types: []const type = &.{};
+    comptime var result_notation: []const u8 = cbor.notation(Result);
     inline for (signature.param_types) |Parameter| {
-        if (Parameter.? != Allocator) parameter_types = parameter_types ++ .{Parameter.?};
+        if (isReturned(Parameter.?))
+            result_notation = "Receiver<" ++ cbor.notation(@typeInfo(Parameter.?).pointer.child.Item) ++ ">"
+        else if (Parameter.? != Allocator)
+            parameter_types = parameter_types ++ .{Parameter.?};
     }
+    const returns = result_notation;
     if (parameter_types.len != about.params.len)
         @compileError(std.fmt.comptimePrint("{s} has {d} parameters, but {d} names", .{ path, parameter_types.len, about.params.len }));
     const types = parameter_types;
@@ -119,6 +126,11 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
             inline for (signature.param_types, 0..) |Parameter, i| {
                 if (Parameter.? == Allocator) {
                     arguments[i] = allocator;
+                } else if (comptime isReturned(Parameter.?)) {
+                    const Items = @typeInfo(Parameter.?).pointer.child;
+                    const items = allocator.create(Items) catch @panic("out of memory");
+                    items.* = Items.begin() catch |failed| return failure(allocator, module, failed);
+                    arguments[i] = items;
                 } else {
                     var reader: cbor.Reader = .{ .allocator = allocator, .bytes = given[place] orelse "\xf6" };
                     arguments[i] = reader.read(Parameter.?) catch
@@ -127,7 +139,7 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
                 }
             }
 
-            const result: Result = switch (@typeInfo(Returned)) {
+            const result: Result = switch (@typeInfo(Return)) {
                 .error_union => @call(.auto, function, arguments) catch |failed| return failure(allocator, module, failed),
                 else => @call(.auto, function, arguments),
             };
@@ -144,9 +156,9 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
                 for (types, about.params) |Parameter, parameter|
                     parameters = parameters ++ "\xa2" ++ text("name") ++ text(parameter) ++ text("ty") ++ text(cbor.notation(Parameter));
                 var body: []const u8 = "\x82" ++ text(module) ++ "\xbf" ++ text("name") ++ text(name) ++
-                    text("params") ++ parameters ++ text("ret") ++ text(cbor.notation(Result));
+                    text("params") ++ parameters ++ text("ret") ++ text(returns);
                 if (about.doc.len > 0) body = body ++ text("doc") ++ text(about.doc);
-                switch (@typeInfo(Returned)) {
+                switch (@typeInfo(Return)) {
                     .error_union => |both| {
                         const failures: ?[]const u8 = if (about.fails) |named| named else errors(module, both.error_set);
                         if (failures) |named| body = body ++ text("err") ++ text(named);
@@ -167,6 +179,13 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
                 return &length ++ body;
             }
         }
+    };
+}
+
+fn isReturned(comptime T: type) bool {
+    return switch (@typeInfo(T)) {
+        .pointer => |pointer| pointer.size == .one and if (cbor.kind(pointer.child)) |own| own == .returned else false,
+        else => false,
     };
 }
 
