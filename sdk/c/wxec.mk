@@ -7,7 +7,7 @@
 # `build/words.wasm: build/stem.o`. `make ZIG="python3 -m ziglang"` compiles with Zig's clang, which
 # brings its own C library; otherwise clang, lld and a wasi-libc have to be installed.
 
-WXEC_SDK := $(dir $(lastword $(MAKEFILE_LIST)))
+WXEC_INCLUDE := $(dir $(lastword $(MAKEFILE_LIST)))include
 
 ifdef ZIG
 WXEC_CC := $(ZIG) cc
@@ -21,10 +21,10 @@ WXEC_LDFLAGS := -mexec-model=reactor -Wl,--strip-all -Wl,--stack-first
 endif
 
 # The C++ libraries for WASI have no exceptions.
-WXEC_CPPFLAGS = --target=wasm32-wasi -I$(WXEC_SDK)include
+WXEC_CPPFLAGS = --target=wasm32-wasi -I$(WXEC_INCLUDE)
 WXEC_CFLAGS = -std=gnu11 -Os -Wall -Wextra -Wpedantic
 WXEC_CXXFLAGS = -std=gnu++17 -fno-exceptions -Os -Wall -Wextra -Wpedantic
-WXEC_HEADERS = $(wildcard $(WXEC_SDK)include/*)
+WXEC_HEADERS = $(wildcard $(WXEC_INCLUDE)/*)
 
 build/%.wasm: %.c $(WXEC_HEADERS)
 	@mkdir -p build
