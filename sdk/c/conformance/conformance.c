@@ -174,8 +174,9 @@ WXEC_TASK("conformance", until_cancelled, "Waits until its caller gives up.", (v
     wxec_log(WXEC_INFO, "conformance", wxec_text("cancelled"));
 }
 
-WXEC_TASK("conformance", run, "Runs a program, and returns its exit code and its output.", (Pair(i64, Bytes)),
-          (program, String), (arguments, Vec(String)), (input, Bytes))
+WXEC_TASK_WITH("conformance", run, "Runs a program, and returns its exit code and its output.",
+               WXEC_FAILS("wxec::HostError"), (Pair(i64, Bytes)), (program, String), (arguments, Vec(String)),
+               (input, Bytes))
 {
     wxec_command command = {
         .program = wxec_c_string(program),

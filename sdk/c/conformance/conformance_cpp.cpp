@@ -155,8 +155,9 @@ WXEC_TASK("conformance", until_cancelled, "Waits until its caller gives up.", (v
     wxec::log(WXEC_INFO, "conformance", "cancelled");
 }
 
-WXEC_TASK("conformance", run, "Runs a program, and returns its exit code and its output.",
-          (As("(i64, Bytes)", std::pair<i64, Bytes>)), (program, String), (arguments, Vec<String>), (input, Bytes))
+WXEC_TASK_WITH("conformance", run, "Runs a program, and returns its exit code and its output.",
+               WXEC_FAILS("wxec::HostError"), (As("(i64, Bytes)", std::pair<i64, Bytes>)), (program, String),
+               (arguments, Vec<String>), (input, Bytes))
 {
     auto output = Command(program).args(arguments).input(input).run();
     if (!output)

@@ -105,9 +105,16 @@ WXEC__IMPORT(host_facts) int32_t wxec__host_facts(void);
 WXEC__IMPORT(host_call) int32_t wxec__host_call(const void *question, size_t length,
                                                 const void *input, size_t input_length);
 
+/* The allocator of the C library, if the module has one. */
+#ifdef __wasm__
+__attribute__((weak)) void *__libc_malloc(size_t size);
+#endif
+
 /* ---- Memory -------------------------------------------------------------------------------------
  * An arena of chunks. It is empty when a call begins; its chunks are kept for the next call in the
- * same instance.
+ * same instance. They come from the allocator of the C library if the module uses that for other
+ * things, because some versions of it claim all memory up to the present end when they are first
+ * called; else from the host.
  */
 
 typedef struct wxec__chunk {
@@ -143,23 +150,31 @@ WXEC__FUNCTION wxec__chunk *wxec__new_chunk(size_t size)
 {
     wxec__chunk *chunk;
     if (size > SIZE_MAX / 2 - WXEC__CHUNK_HEAD)
-        WXEC_PANIC("out of memory");
+        WXEC_PANIC("memory allocation of more bytes failed");
     size += WXEC__CHUNK_HEAD;
 #ifdef __wasm__
-    const size_t page = 65536, pages = (size + page - 1) / page, old = __builtin_wasm_memory_grow(0, pages);
-    if (old == SIZE_MAX)
-        WXEC_PANIC("out of memory");
-    wxec__chunk *last = wxec__state.current;
-    if (last != NULL && last->next == NULL && (uintptr_t)last + last->size == old * page) {
-        last->size += pages * page;
-        return NULL;
+    const size_t page = 65536;
+    if (__libc_malloc != NULL) {
+        size = size > page ? size : page;
+        chunk = (wxec__chunk *)__libc_malloc(size);
+        if (chunk == NULL)
+            WXEC_PANIC("memory allocation of more bytes failed");
+    } else {
+        const size_t pages = (size + page - 1) / page, old = __builtin_wasm_memory_grow(0, pages);
+        if (old == SIZE_MAX)
+            WXEC_PANIC("memory allocation of more bytes failed");
+        wxec__chunk *last = wxec__state.current;
+        if (last != NULL && last->next == NULL && (uintptr_t)last + last->size == old * page) {
+            last->size += pages * page;
+            return NULL;
+        }
+        chunk = (wxec__chunk *)(old * page);
+        size = pages * page;
     }
-    chunk = (wxec__chunk *)(old * page);
-    size = pages * page;
 #else
     chunk = (wxec__chunk *)malloc(size);
     if (chunk == NULL)
-        WXEC_PANIC("out of memory");
+        WXEC_PANIC("memory allocation of more bytes failed");
 #endif
     chunk->next = NULL;
     chunk->size = size;
@@ -171,7 +186,7 @@ WXEC__FUNCTION wxec__chunk *wxec__new_chunk(size_t size)
 WXEC__FUNCTION void *wxec_alloc(size_t size)
 {
     if (size > SIZE_MAX / 2)
-        WXEC_PANIC("out of memory");
+        WXEC_PANIC("memory allocation of more bytes failed");
     size = (size + 15) / 16 * 16;
     for (;;) {
         wxec__chunk *chunk = wxec__state.current;
@@ -201,7 +216,7 @@ WXEC__FUNCTION void *wxec_alloc(size_t size)
 WXEC__FUNCTION void *wxec_alloc_array(size_t count, size_t size)
 {
     if (size != 0 && count > SIZE_MAX / 2 / size)
-        WXEC_PANIC("out of memory");
+        WXEC_PANIC("memory allocation of more bytes failed");
     return wxec_alloc(count * size);
 }
 
@@ -233,7 +248,7 @@ static inline uint8_t *wxec__alloc_kept(size_t size)
     wxec__chunk *chunk = wxec__new_chunk(size);
     wxec__state.current = current;
     if (chunk == NULL)
-        WXEC_PANIC("out of memory");
+        WXEC_PANIC("memory allocation of more bytes failed");
     chunk->next = wxec__state.kept;
     wxec__state.kept = chunk;
     return (uint8_t *)chunk + WXEC__CHUNK_HEAD;
@@ -344,7 +359,7 @@ WXEC__FUNCTION void wxec__put(wxec_writer *w, const void *bytes, size_t length)
             }
         } else {
             if (length > SIZE_MAX / 4 - w->length)
-                WXEC_PANIC("out of memory");
+                WXEC_PANIC("memory allocation of more bytes failed");
             size_t capacity = w->capacity * 2 + 64;
             if (capacity < w->length + length)
                 capacity = w->length + length;

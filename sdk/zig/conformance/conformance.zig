@@ -31,7 +31,7 @@ comptime {
     wxec.task("conformance::count_to", countTo, .{ .doc = "Sends the numbers from 1 to n.", .params = &.{ "n", "out" } });
     wxec.task("conformance::double", double, .{ .doc = "Sends the double of each number that comes.", .params = &.{ "numbers", "out" } });
     wxec.task("conformance::until_cancelled", untilCancelled, .{ .doc = "Waits until its caller gives up." });
-    wxec.task("conformance::run", run, .{ .doc = "Runs a program, and returns its exit code and its output.", .params = &.{ "program", "arguments", "input" } });
+    wxec.task("conformance::run", run, .{ .fails = "wxec::HostError", .doc = "Runs a program, and returns its exit code and its output.", .params = &.{ "program", "arguments", "input" } });
     wxec.task("conformance::read", read, .{ .fails = "conformance::FileError", .doc = "Reads a file.", .params = &.{"path"} });
     wxec.task("conformance::write", write, .{ .fails = "conformance::FileError", .doc = "Writes a file.", .params = &.{ "path", "text" } });
     wxec.task("conformance::spin", spin, .{ .doc = "Never ends." });
@@ -185,7 +185,7 @@ fn spin() void {
 
 fn hog(allocator: Allocator) void {
     while (true) {
-        const memory = allocator.alloc(u8, 1 << 20) catch wxec.panicAt(@src(), "out of memory");
+        const memory = allocator.alloc(u8, 1 << 20) catch wxec.panicAt(@src(), "memory allocation of more bytes failed");
         @memset(@as([]volatile u8, memory), 1);
     }
 }

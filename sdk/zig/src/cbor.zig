@@ -99,7 +99,7 @@ pub const Buffer = struct {
 
     /// Appends bytes.
     pub fn put(buffer: *Buffer, bytes: []const u8) void {
-        buffer.list.appendSlice(buffer.allocator, bytes) catch @panic("out of memory");
+        buffer.list.appendSlice(buffer.allocator, bytes) catch @panic("memory allocation of more bytes failed");
     }
 
     /// Appends the head of an item.
@@ -410,7 +410,7 @@ pub const Reader = struct {
                 while (items.next()) {
                     const key = try r.read(T.Key);
                     const value = try r.read(T.Mapped);
-                    entries.append(r.allocator, .{ .key = key, .value = value }) catch @panic("out of memory");
+                    entries.append(r.allocator, .{ .key = key, .value = value }) catch @panic("memory allocation of more bytes failed");
                 }
                 return .{ .entries = entries.items };
             },
@@ -428,7 +428,7 @@ pub const Reader = struct {
             .optional => |optional| return if (r.isNull()) null else try r.read(optional.child),
             .pointer => |pointer| {
                 if (pointer.size == .one) {
-                    const value = r.allocator.create(pointer.child) catch @panic("out of memory");
+                    const value = r.allocator.create(pointer.child) catch @panic("memory allocation of more bytes failed");
                     value.* = try r.read(pointer.child);
                     return value;
                 }
@@ -439,7 +439,7 @@ pub const Reader = struct {
                 var items = try r.array(comptime notation(T));
                 while (items.next()) {
                     const item = try r.read(pointer.child);
-                    list.append(r.allocator, item) catch @panic("out of memory");
+                    list.append(r.allocator, item) catch @panic("memory allocation of more bytes failed");
                 }
                 return list.items;
             },
@@ -459,7 +459,7 @@ pub const Reader = struct {
         if (head.major != 4) return r.string(2, "Bytes");
         var list: std.ArrayList(u8) = .empty;
         var items = try r.array("Bytes");
-        while (items.next()) list.append(r.allocator, try r.integer(u8)) catch @panic("out of memory");
+        while (items.next()) list.append(r.allocator, try r.integer(u8)) catch @panic("memory allocation of more bytes failed");
         return list.items;
     }
 

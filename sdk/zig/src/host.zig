@@ -44,7 +44,7 @@ pub fn pointer(bytes: []const u8) [*]const u8 {
 pub fn input(allocator: Allocator) []const u8 {
     const length = imports.input_len();
     if (length == 0) return "";
-    const bytes = allocator.alloc(u8, length) catch @panic("out of memory");
+    const bytes = allocator.alloc(u8, length) catch @panic("memory allocation of more bytes failed");
     return bytes[0..@min(length, imports.input_read(0, bytes.ptr, length))];
 }
 
@@ -78,7 +78,7 @@ pub fn reset() void {
 fn replyBytes(allocator: Allocator) []const u8 {
     const length = imports.reply_len();
     if (length == 0) return "";
-    const bytes = allocator.alloc(u8, length) catch @panic("out of memory");
+    const bytes = allocator.alloc(u8, length) catch @panic("memory allocation of more bytes failed");
     return bytes[0..@min(length, imports.reply_read(0, bytes.ptr, length))];
 }
 
@@ -198,7 +198,7 @@ pub fn Receiver(comptime T: type) type {
                 const held = receiver.buffer[receiver.start..receiver.end];
                 if (receiver.end == receiver.buffer.len or receiver.start > 0) {
                     if (held.len * 2 > receiver.buffer.len or receiver.buffer.len == 0) {
-                        const larger = call_arena.allocator().alloc(u8, @max(held.len * 2, 32 << 10)) catch @panic("out of memory");
+                        const larger = call_arena.allocator().alloc(u8, @max(held.len * 2, 32 << 10)) catch @panic("memory allocation of more bytes failed");
                         @memcpy(larger[0..held.len], held);
                         receiver.buffer = larger;
                     } else {

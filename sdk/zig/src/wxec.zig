@@ -128,7 +128,7 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
                     arguments[i] = allocator;
                 } else if (comptime isReturned(Parameter.?)) {
                     const Items = @typeInfo(Parameter.?).pointer.child;
-                    const items = allocator.create(Items) catch @panic("out of memory");
+                    const items = allocator.create(Items) catch @panic("memory allocation of more bytes failed");
                     items.* = Items.begin() catch |failed| return failure(allocator, module, failed);
                     arguments[i] = items;
                 } else {
