@@ -21,8 +21,9 @@ static Vec<std::u32string> split(const String &text)
             letter = letter << 6 | (static_cast<unsigned char>(text[at + i]) & 0x3f);
         at += length;
 
-        static constexpr std::u32string_view spaces = U" \t\n\v\f\r\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004"
-                                                      U"\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000";
+        static constexpr std::u32string_view spaces =
+            U" \t\n\v\f\r\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+            U"\u2009\u200a\u2028\u2029\u202f\u205f\u3000";
         bool space = spaces.find(letter) != spaces.npos;
         if (!space && !within)
             words.emplace_back();

@@ -15,7 +15,8 @@ comptime {
         .params = &.{"text"},
     });
     wxec.task("words::top", top, .{
-        .doc = "Returns the `n` most frequent words of a text, the most frequent first, equally frequent ones in alphabetical order.",
+        .doc = "Returns the `n` most frequent words of a text, the most frequent first, " ++
+            "equally frequent ones in alphabetical order.",
         .params = &.{ "text", "n" },
     });
     wxec.task("words::stats::lengths", lengths, .{
@@ -65,7 +66,8 @@ fn lengths(allocator: Allocator, text: []const u8) !Lengths {
         entry.value_ptr.* += 1;
     }
     var list: std.ArrayList(Lengths.Entry) = .empty;
-    for (counts.keys(), counts.values()) |length, number| try list.append(allocator, .{ .key = length, .value = number });
+    for (counts.keys(), counts.values()) |length, number|
+        try list.append(allocator, .{ .key = length, .value = number });
     std.mem.sortUnstable(Lengths.Entry, list.items, {}, isShorter);
     return .{ .entries = list.items };
 }

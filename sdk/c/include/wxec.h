@@ -590,7 +590,8 @@ WXEC__FUNCTION bool wxec_read_head(wxec_reader *r, wxec_head *head)
     head->info = first & 31;
     head->value = head->info;
     if (head->info < 24 || head->info == 31)
-        return head->info < 24 || (head->major >= 2 && head->major != 6) || wxec_mistake(r, NULL, "malformed CBOR");
+        return head->info < 24 || (head->major >= 2 && head->major != 6)
+            || wxec_mistake(r, NULL, "malformed CBOR");
     if (head->info > 27)
         return wxec_mistake(r, NULL, "malformed CBOR");
     size_t width = (size_t)1 << (head->info - 24);
@@ -616,7 +617,8 @@ WXEC__FUNCTION bool wxec__read_value_head(wxec_reader *r, wxec_head *head)
 /* Names an item for people. */
 WXEC__FUNCTION const char *wxec__kind(wxec_head head)
 {
-    static const char *const kinds[] = {"an integer", "a negative integer", "bytes", "a text", "an array", "a map"};
+    static const char *const kinds[] = {"an integer", "a negative integer", "bytes",
+                                        "a text",     "an array",           "a map"};
     if (head.major < 6)
         return kinds[head.major];
     return head.info == 20 || head.info == 21 ? "a bool" : head.info == 22 || head.info == 23 ? "null"
@@ -996,7 +998,8 @@ WXEC__FUNCTION bool wxec_read_Bytes(wxec_reader *r, wxec_Bytes *value)
         wxec_Entry_##K##_##V *entries;                                                             \
         size_t count;                                                                              \
     } wxec_BTreeMap_##K##_##V;                                                                     \
-    __attribute__((unused)) static bool wxec_read_BTreeMap_##K##_##V(wxec_reader *r, wxec_BTreeMap_##K##_##V *value) \
+    __attribute__((unused)) static bool wxec_read_BTreeMap_##K##_##V(wxec_reader *r,                 \
+                                                                     wxec_BTreeMap_##K##_##V *value) \
     {                                                                                              \
         wxec_items items;                                                                          \
         value->entries = NULL;                                                                     \
@@ -1009,7 +1012,8 @@ WXEC__FUNCTION bool wxec_read_Bytes(wxec_reader *r, wxec_Bytes *value)
                 return false;                                                                      \
         return r->found == NULL;                                                                   \
     }                                                                                              \
-    __attribute__((unused)) static void wxec_write_BTreeMap_##K##_##V(wxec_writer *w, wxec_BTreeMap_##K##_##V value) \
+    __attribute__((unused)) static void wxec_write_BTreeMap_##K##_##V(wxec_writer *w,                \
+                                                                      wxec_BTreeMap_##K##_##V value) \
     {                                                                                              \
         wxec_write_map(w, value.count);                                                            \
         for (size_t i = 0; i < value.count; i++) {                                                 \
@@ -1221,7 +1225,10 @@ static inline bool wxec_read_Receiver(wxec_reader *r, wxec_Receiver *value)
 }
 
 /** Takes the stream of an argument. */
-static inline bool wxec_read_Sender(wxec_reader *r, wxec_Sender *value) { return wxec__take_stream(r, &value->stream); }
+static inline bool wxec_read_Sender(wxec_reader *r, wxec_Sender *value)
+{
+    return wxec__take_stream(r, &value->stream);
+}
 
 /** Fills a receiver's buffer until it has this many bytes. Returns false at the end of the stream. */
 WXEC__FUNCTION bool wxec__fill(wxec_Receiver *receiver, size_t wanted)
@@ -1458,7 +1465,8 @@ static inline bool wxec_kill(const wxec_process *process, int signal)
 
 /** Waits until one of some streams is ready: returns its place in `writing` followed by `reading`.
  *  Streams of the call cannot be waited for. */
-WXEC__FUNCTION int32_t wxec_select(const int32_t *writing, size_t write_count, const int32_t *reading, size_t read_count)
+WXEC__FUNCTION int32_t wxec_select(const int32_t *writing, size_t write_count, const int32_t *reading,
+                                   size_t read_count)
 {
     wxec_mark mark = wxec_marked();
     wxec_writer w = {NULL, 0, 0, NULL};
@@ -1570,7 +1578,8 @@ static inline bool wxec_facts(wxec_reader *facts)
 
 /** Calls a task of this module on another host. `arguments` is an array of them. Returns 0, and
  *  `reply` reads the value; 1, and `reply` reads the error of the call; or less, if refused. */
-static inline int32_t wxec_call(const char *address, const char *function, wxec_Value arguments, wxec_reader *reply)
+static inline int32_t wxec_call(const char *address, const char *function, wxec_Value arguments,
+                                wxec_reader *reply)
 {
     wxec_writer w = {NULL, 0, 0, NULL};
     wxec_write_map(&w, 2);
@@ -1857,8 +1866,10 @@ typedef void wxec_void;
 #define WXEC__ID__Bool (), (Bool)
 #define WXEC__ID_Vec(t) (), (WXEC__CAT(Vec_, WXEC__INNER_ID(t)))
 #define WXEC__ID_Option(t) (), (WXEC__CAT(Option_, WXEC__INNER_ID(t)))
-#define WXEC__ID_BTreeMap(k, v) (), (WXEC__CAT(WXEC__CAT(BTreeMap_, WXEC__INNER_ID(k)), WXEC__CAT(_, WXEC__INNER_ID(v))))
-#define WXEC__ID_Pair(a, b) (), (WXEC__CAT(WXEC__CAT(Pair_, WXEC__INNER_ID(a)), WXEC__CAT(_, WXEC__INNER_ID(b))))
+#define WXEC__ID_BTreeMap(k, v) \
+    (), (WXEC__CAT(WXEC__CAT(BTreeMap_, WXEC__INNER_ID(k)), WXEC__CAT(_, WXEC__INNER_ID(v))))
+#define WXEC__ID_Pair(a, b) \
+    (), (WXEC__CAT(WXEC__CAT(Pair_, WXEC__INNER_ID(a)), WXEC__CAT(_, WXEC__INNER_ID(b))))
 #define WXEC__ID_Sender(t) (), (Sender)
 #define WXEC__ID_Receiver(t) (), (Receiver)
 #define WXEC__ID_As(notation, t) (), (t)
@@ -1866,15 +1877,18 @@ typedef void wxec_void;
 /* The same for types within types: a macro does not expand within itself. */
 #define WXEC__INNER_ID(...) WXEC__INNER_ID_TEST((__VA_ARGS__), WXEC__INNER_ID_##__VA_ARGS__, ~)
 #define WXEC__INNER_ID_TEST(...) WXEC__INNER_ID_TEST_(__VA_ARGS__)
-#define WXEC__INNER_ID_TEST_(spec, first, ...) WXEC__CAT(WXEC__INNER_ID_PICK_, WXEC__IS_PAREN(first))(spec, __VA_ARGS__)
+#define WXEC__INNER_ID_TEST_(spec, first, ...) \
+    WXEC__CAT(WXEC__INNER_ID_PICK_, WXEC__IS_PAREN(first))(spec, __VA_ARGS__)
 #define WXEC__INNER_ID_PICK_0(spec, ...) WXEC__ONLY spec
 #define WXEC__INNER_ID_PICK_1(spec, value, ...) WXEC__ONLY value
 #define WXEC__INNER_ID_bool (), (Bool)
 #define WXEC__INNER_ID__Bool (), (Bool)
 #define WXEC__INNER_ID_Vec(t) (), (WXEC__CAT(Vec_, WXEC__BASIC_ID(t)))
 #define WXEC__INNER_ID_Option(t) (), (WXEC__CAT(Option_, WXEC__BASIC_ID(t)))
-#define WXEC__INNER_ID_BTreeMap(k, v) (), (WXEC__CAT(WXEC__CAT(BTreeMap_, WXEC__BASIC_ID(k)), WXEC__CAT(_, WXEC__BASIC_ID(v))))
-#define WXEC__INNER_ID_Pair(a, b) (), (WXEC__CAT(WXEC__CAT(Pair_, WXEC__BASIC_ID(a)), WXEC__CAT(_, WXEC__BASIC_ID(b))))
+#define WXEC__INNER_ID_BTreeMap(k, v) \
+    (), (WXEC__CAT(WXEC__CAT(BTreeMap_, WXEC__BASIC_ID(k)), WXEC__CAT(_, WXEC__BASIC_ID(v))))
+#define WXEC__INNER_ID_Pair(a, b) \
+    (), (WXEC__CAT(WXEC__CAT(Pair_, WXEC__BASIC_ID(a)), WXEC__CAT(_, WXEC__BASIC_ID(b))))
 
 /* The same for types without others in them: `bool` is a macro of C. */
 #define WXEC__BASIC_ID(t) WXEC__BASIC(WXEC__BASIC_ID_##t, t, ~)
@@ -1886,7 +1900,8 @@ typedef void wxec_void;
 /* The notation of a type, as literals. */
 #define WXEC__NOTATION(...) WXEC__NOTATION_TEST((__VA_ARGS__), WXEC__NOTATION_##__VA_ARGS__, ~)
 #define WXEC__NOTATION_TEST(...) WXEC__NOTATION_TEST_(__VA_ARGS__)
-#define WXEC__NOTATION_TEST_(spec, first, ...) WXEC__CAT(WXEC__NOTATION_PICK_, WXEC__IS_PAREN(first))(spec, __VA_ARGS__)
+#define WXEC__NOTATION_TEST_(spec, first, ...) \
+    WXEC__CAT(WXEC__NOTATION_PICK_, WXEC__IS_PAREN(first))(spec, __VA_ARGS__)
 #define WXEC__NOTATION_PICK_0(spec, ...) WXEC__SPELT spec
 #define WXEC__NOTATION_PICK_1(spec, value, ...) WXEC__ONLY value
 #define WXEC__SPELT(...) #__VA_ARGS__
@@ -1896,7 +1911,8 @@ typedef void wxec_void;
 #define WXEC__NOTATION_Bool (), ("bool")
 #define WXEC__NOTATION_Vec(t) (), ("Vec<" WXEC__INNER_NOTATION(t) ">")
 #define WXEC__NOTATION_Option(t) (), ("Option<" WXEC__INNER_NOTATION(t) ">")
-#define WXEC__NOTATION_BTreeMap(k, v) (), ("BTreeMap<" WXEC__INNER_NOTATION(k) ", " WXEC__INNER_NOTATION(v) ">")
+#define WXEC__NOTATION_BTreeMap(k, v) \
+    (), ("BTreeMap<" WXEC__INNER_NOTATION(k) ", " WXEC__INNER_NOTATION(v) ">")
 #define WXEC__NOTATION_Pair(a, b) (), ("(" WXEC__INNER_NOTATION(a) ", " WXEC__INNER_NOTATION(b) ")")
 #define WXEC__NOTATION_Sender(t) (), ("Sender<" WXEC__INNER_NOTATION(t) ">")
 #define WXEC__NOTATION_Receiver(t) (), ("Receiver<" WXEC__INNER_NOTATION(t) ">")
@@ -1913,7 +1929,8 @@ typedef void wxec_void;
 #define WXEC__INNER_NOTATION_Bool (), ("bool")
 #define WXEC__INNER_NOTATION_Vec(t) (), ("Vec<" WXEC__BASIC_NOTATION(t) ">")
 #define WXEC__INNER_NOTATION_Option(t) (), ("Option<" WXEC__BASIC_NOTATION(t) ">")
-#define WXEC__INNER_NOTATION_BTreeMap(k, v) (), ("BTreeMap<" WXEC__BASIC_NOTATION(k) ", " WXEC__BASIC_NOTATION(v) ">")
+#define WXEC__INNER_NOTATION_BTreeMap(k, v) \
+    (), ("BTreeMap<" WXEC__BASIC_NOTATION(k) ", " WXEC__BASIC_NOTATION(v) ">")
 #define WXEC__INNER_NOTATION_Pair(a, b) (), ("(" WXEC__BASIC_NOTATION(a) ", " WXEC__BASIC_NOTATION(b) ")")
 
 #define WXEC__BASIC_NOTATION(t) WXEC__BASIC(WXEC__BASIC_NOTATION_##t, #t, ~)
@@ -1952,36 +1969,36 @@ typedef void wxec_void;
 #define WXEC__EACH_PARAMETER(m, ...) WXEC__CAT(WXEC__EACH_PARAMETER_, WXEC__COUNT(__VA_ARGS__))(m, __VA_ARGS__)
 #define WXEC__EACH_PARAMETER_1(m, r)
 #define WXEC__EACH_PARAMETER_2(m, r, a) m(0, a)
-#define WXEC__EACH_PARAMETER_3(m, r, a, b) m(0, a) m(1, b)
-#define WXEC__EACH_PARAMETER_4(m, r, a, b, c) m(0, a) m(1, b) m(2, c)
-#define WXEC__EACH_PARAMETER_5(m, r, a, b, c, d) m(0, a) m(1, b) m(2, c) m(3, d)
-#define WXEC__EACH_PARAMETER_6(m, r, a, b, c, d, e) m(0, a) m(1, b) m(2, c) m(3, d) m(4, e)
-#define WXEC__EACH_PARAMETER_7(m, r, a, b, c, d, e, f) m(0, a) m(1, b) m(2, c) m(3, d) m(4, e) m(5, f)
-#define WXEC__EACH_PARAMETER_8(m, r, a, b, c, d, e, f, g) m(0, a) m(1, b) m(2, c) m(3, d) m(4, e) m(5, f) m(6, g)
-#define WXEC__EACH_PARAMETER_9(m, r, a, b, c, d, e, f, g, h) m(0, a) m(1, b) m(2, c) m(3, d) m(4, e) m(5, f) m(6, g) m(7, h)
+#define WXEC__EACH_PARAMETER_3(m, r, a, b) WXEC__EACH_PARAMETER_2(m, r, a) m(1, b)
+#define WXEC__EACH_PARAMETER_4(m, r, a, b, c) WXEC__EACH_PARAMETER_3(m, r, a, b) m(2, c)
+#define WXEC__EACH_PARAMETER_5(m, r, a, b, c, d) WXEC__EACH_PARAMETER_4(m, r, a, b, c) m(3, d)
+#define WXEC__EACH_PARAMETER_6(m, r, a, b, c, d, e) WXEC__EACH_PARAMETER_5(m, r, a, b, c, d) m(4, e)
+#define WXEC__EACH_PARAMETER_7(m, r, a, b, c, d, e, f) WXEC__EACH_PARAMETER_6(m, r, a, b, c, d, e) m(5, f)
+#define WXEC__EACH_PARAMETER_8(m, r, a, b, c, d, e, f, g) WXEC__EACH_PARAMETER_7(m, r, a, b, c, d, e, f) m(6, g)
+#define WXEC__EACH_PARAMETER_9(m, r, a, b, c, d, e, f, g, h) WXEC__EACH_PARAMETER_8(m, r, a, b, c, d, e, f, g) m(7, h)
 
 /* The parameters of the body. */
 #define WXEC__PARAMETERS(...) WXEC__CAT(WXEC__PARAMETERS_, WXEC__COUNT(__VA_ARGS__))(__VA_ARGS__)
 #define WXEC__PARAMETERS_1(r) void
 #define WXEC__PARAMETERS_2(r, a) WXEC__PARAMETER(a)
-#define WXEC__PARAMETERS_3(r, a, b) WXEC__PARAMETER(a), WXEC__PARAMETER(b)
-#define WXEC__PARAMETERS_4(r, a, b, c) WXEC__PARAMETER(a), WXEC__PARAMETER(b), WXEC__PARAMETER(c)
-#define WXEC__PARAMETERS_5(r, a, b, c, d) WXEC__PARAMETER(a), WXEC__PARAMETER(b), WXEC__PARAMETER(c), WXEC__PARAMETER(d)
-#define WXEC__PARAMETERS_6(r, a, b, c, d, e) WXEC__PARAMETER(a), WXEC__PARAMETER(b), WXEC__PARAMETER(c), WXEC__PARAMETER(d), WXEC__PARAMETER(e)
-#define WXEC__PARAMETERS_7(r, a, b, c, d, e, f) WXEC__PARAMETER(a), WXEC__PARAMETER(b), WXEC__PARAMETER(c), WXEC__PARAMETER(d), WXEC__PARAMETER(e), WXEC__PARAMETER(f)
-#define WXEC__PARAMETERS_8(r, a, b, c, d, e, f, g) WXEC__PARAMETER(a), WXEC__PARAMETER(b), WXEC__PARAMETER(c), WXEC__PARAMETER(d), WXEC__PARAMETER(e), WXEC__PARAMETER(f), WXEC__PARAMETER(g)
-#define WXEC__PARAMETERS_9(r, a, b, c, d, e, f, g, h) WXEC__PARAMETER(a), WXEC__PARAMETER(b), WXEC__PARAMETER(c), WXEC__PARAMETER(d), WXEC__PARAMETER(e), WXEC__PARAMETER(f), WXEC__PARAMETER(g), WXEC__PARAMETER(h)
+#define WXEC__PARAMETERS_3(r, a, b) WXEC__PARAMETERS_2(r, a), WXEC__PARAMETER(b)
+#define WXEC__PARAMETERS_4(r, a, b, c) WXEC__PARAMETERS_3(r, a, b), WXEC__PARAMETER(c)
+#define WXEC__PARAMETERS_5(r, a, b, c, d) WXEC__PARAMETERS_4(r, a, b, c), WXEC__PARAMETER(d)
+#define WXEC__PARAMETERS_6(r, a, b, c, d, e) WXEC__PARAMETERS_5(r, a, b, c, d), WXEC__PARAMETER(e)
+#define WXEC__PARAMETERS_7(r, a, b, c, d, e, f) WXEC__PARAMETERS_6(r, a, b, c, d, e), WXEC__PARAMETER(f)
+#define WXEC__PARAMETERS_8(r, a, b, c, d, e, f, g) WXEC__PARAMETERS_7(r, a, b, c, d, e, f), WXEC__PARAMETER(g)
+#define WXEC__PARAMETERS_9(r, a, b, c, d, e, f, g, h) WXEC__PARAMETERS_8(r, a, b, c, d, e, f, g), WXEC__PARAMETER(h)
 
 /* The arguments for the body. */
 #define WXEC__PASSED(...) WXEC__CAT(WXEC__PASSED_, WXEC__COUNT(__VA_ARGS__))(__VA_ARGS__)
 #define WXEC__PASSED_1(r)
 #define WXEC__PASSED_2(r, a) WXEC__PASS(a)
-#define WXEC__PASSED_3(r, a, b) WXEC__PASS(a), WXEC__PASS(b)
-#define WXEC__PASSED_4(r, a, b, c) WXEC__PASS(a), WXEC__PASS(b), WXEC__PASS(c)
-#define WXEC__PASSED_5(r, a, b, c, d) WXEC__PASS(a), WXEC__PASS(b), WXEC__PASS(c), WXEC__PASS(d)
-#define WXEC__PASSED_6(r, a, b, c, d, e) WXEC__PASS(a), WXEC__PASS(b), WXEC__PASS(c), WXEC__PASS(d), WXEC__PASS(e)
-#define WXEC__PASSED_7(r, a, b, c, d, e, f) WXEC__PASS(a), WXEC__PASS(b), WXEC__PASS(c), WXEC__PASS(d), WXEC__PASS(e), WXEC__PASS(f)
-#define WXEC__PASSED_8(r, a, b, c, d, e, f, g) WXEC__PASS(a), WXEC__PASS(b), WXEC__PASS(c), WXEC__PASS(d), WXEC__PASS(e), WXEC__PASS(f), WXEC__PASS(g)
-#define WXEC__PASSED_9(r, a, b, c, d, e, f, g, h) WXEC__PASS(a), WXEC__PASS(b), WXEC__PASS(c), WXEC__PASS(d), WXEC__PASS(e), WXEC__PASS(f), WXEC__PASS(g), WXEC__PASS(h)
+#define WXEC__PASSED_3(r, a, b) WXEC__PASSED_2(r, a), WXEC__PASS(b)
+#define WXEC__PASSED_4(r, a, b, c) WXEC__PASSED_3(r, a, b), WXEC__PASS(c)
+#define WXEC__PASSED_5(r, a, b, c, d) WXEC__PASSED_4(r, a, b, c), WXEC__PASS(d)
+#define WXEC__PASSED_6(r, a, b, c, d, e) WXEC__PASSED_5(r, a, b, c, d), WXEC__PASS(e)
+#define WXEC__PASSED_7(r, a, b, c, d, e, f) WXEC__PASSED_6(r, a, b, c, d, e), WXEC__PASS(f)
+#define WXEC__PASSED_8(r, a, b, c, d, e, f, g) WXEC__PASSED_7(r, a, b, c, d, e, f), WXEC__PASS(g)
+#define WXEC__PASSED_9(r, a, b, c, d, e, f, g, h) WXEC__PASSED_8(r, a, b, c, d, e, f, g), WXEC__PASS(h)
 
 #endif

@@ -103,7 +103,10 @@ template <> struct Codec<Bytes> {
         value.assign(bytes.bytes, bytes.bytes + bytes.length);
         return done;
     }
-    static void write(wxec_writer *w, const Bytes &value) { wxec_write_Bytes(w, wxec_Bytes{value.data(), value.size()}); }
+    static void write(wxec_writer *w, const Bytes &value)
+    {
+        wxec_write_Bytes(w, wxec_Bytes{value.data(), value.size()});
+    }
 };
 
 template <class T> struct Codec<std::vector<T>> {
@@ -494,7 +497,8 @@ private:
 #undef WXEC__MOVE
 #define WXEC__TYPE(...) WXEC__CPP_TYPE_TEST((__VA_ARGS__), WXEC__CPP_TYPE_##__VA_ARGS__, ~)
 #define WXEC__CPP_TYPE_TEST(...) WXEC__CPP_TYPE_TEST_(__VA_ARGS__)
-#define WXEC__CPP_TYPE_TEST_(spec, first, ...) WXEC__CAT(WXEC__CPP_TYPE_PICK_, WXEC__IS_PAREN(first))(spec, __VA_ARGS__)
+#define WXEC__CPP_TYPE_TEST_(spec, first, ...) \
+    WXEC__CAT(WXEC__CPP_TYPE_PICK_, WXEC__IS_PAREN(first))(spec, __VA_ARGS__)
 #define WXEC__CPP_TYPE_PICK_0(spec, ...) WXEC__ONLY spec
 #define WXEC__CPP_TYPE_PICK_1(spec, value, ...) WXEC__ONLY value
 #define WXEC__CPP_TYPE_As(notation, ...) (), (__VA_ARGS__)

@@ -20,20 +20,44 @@ comptime {
     wxec.task("conformance::first", first, .{ .doc = "Returns the first number.", .params = &.{"numbers"} });
     wxec.task("conformance::swap", swap, .{ .doc = "Swaps the coordinates of a point.", .params = &.{"point"} });
     wxec.task("conformance::pair", pair, .{ .doc = "Swaps a text and a number.", .params = &.{ "a", "b" } });
-    wxec.task("conformance::or_default", orDefault, .{ .doc = "Returns the number, or 42.", .params = &.{"number"} });
+    wxec.task("conformance::or_default", orDefault, .{
+        .doc = "Returns the number, or 42.",
+        .params = &.{"number"},
+    });
     wxec.task("conformance::nothing", nothing, .{ .doc = "Does nothing." });
     wxec.task("conformance::fail", fail, .{ .doc = "Fails with a message.", .params = &.{"message"} });
     wxec.task("conformance::crash", crash, .{ .doc = "Panics with a message.", .params = &.{"message"} });
     wxec.task("conformance::trap", trap, .{ .doc = "Traps without a panic." });
     wxec.task("conformance::say", say, .{ .doc = "Logs a message.", .params = &.{ "level", "message" } });
-    wxec.task("conformance::print", print, .{ .doc = "Prints a line to stdout and to stderr.", .params = &.{"message"} });
+    wxec.task("conformance::print", print, .{
+        .doc = "Prints a line to stdout and to stderr.",
+        .params = &.{"message"},
+    });
     wxec.task("conformance::total", total, .{ .doc = "Adds the numbers that come.", .params = &.{"numbers"} });
-    wxec.task("conformance::count_to", countTo, .{ .doc = "Sends the numbers from 1 to n.", .params = &.{ "n", "out" } });
-    wxec.task("conformance::double", double, .{ .doc = "Sends the double of each number that comes.", .params = &.{ "numbers", "out" } });
+    wxec.task("conformance::count_to", countTo, .{
+        .doc = "Sends the numbers from 1 to n.",
+        .params = &.{ "n", "out" },
+    });
+    wxec.task("conformance::double", double, .{
+        .doc = "Sends the double of each number that comes.",
+        .params = &.{ "numbers", "out" },
+    });
     wxec.task("conformance::until_cancelled", untilCancelled, .{ .doc = "Waits until its caller gives up." });
-    wxec.task("conformance::run", run, .{ .fails = "wxec::HostError", .doc = "Runs a program, and returns its exit code and its output.", .params = &.{ "program", "arguments", "input" } });
-    wxec.task("conformance::read", read, .{ .fails = "conformance::FileError", .doc = "Reads a file.", .params = &.{"path"} });
-    wxec.task("conformance::write", write, .{ .fails = "conformance::FileError", .doc = "Writes a file.", .params = &.{ "path", "text" } });
+    wxec.task("conformance::run", run, .{
+        .fails = "wxec::HostError",
+        .doc = "Runs a program, and returns its exit code and its output.",
+        .params = &.{ "program", "arguments", "input" },
+    });
+    wxec.task("conformance::read", read, .{
+        .fails = "conformance::FileError",
+        .doc = "Reads a file.",
+        .params = &.{"path"},
+    });
+    wxec.task("conformance::write", write, .{
+        .fails = "conformance::FileError",
+        .doc = "Writes a file.",
+        .params = &.{ "path", "text" },
+    });
     wxec.task("conformance::spin", spin, .{ .doc = "Never ends." });
     wxec.task("conformance::hog", hog, .{ .doc = "Allocates without an end." });
 }
@@ -72,7 +96,8 @@ fn tally(allocator: Allocator, words: []const []const u8) !wxec.BTreeMap([]const
     std.mem.sortUnstable([]const u8, sorted, {}, isLess);
     var entries: std.ArrayList(Tally.Entry) = .empty;
     for (sorted, 0..) |word, i| {
-        if (i == 0 or !std.mem.eql(u8, sorted[i - 1], word)) try entries.append(allocator, .{ .key = word, .value = 0 });
+        if (i == 0 or !std.mem.eql(u8, sorted[i - 1], word))
+            try entries.append(allocator, .{ .key = word, .value = 0 });
         entries.items[entries.items.len - 1].value += 1;
     }
     return .{ .entries = entries.items };
@@ -123,7 +148,7 @@ fn say(level: i64, message: []const u8) void {
 
 fn print(allocator: Allocator, message: []const u8) !void {
     const line = try std.mem.concat(allocator, u8, &.{ message, "\n" });
-    // What nobody reads is no failure.
+    // An output without a reader is no failure.
     wxec.files.writeTo(1, line) catch {};
     wxec.files.writeTo(2, line) catch {};
 }
@@ -157,7 +182,9 @@ fn untilCancelled() void {
     std.log.scoped(.conformance).info("cancelled", .{});
 }
 
-fn run(allocator: Allocator, program: []const u8, arguments: []const []const u8, input: wxec.Bytes) !struct { i64, wxec.Bytes } {
+const Ended = struct { i64, wxec.Bytes };
+
+fn run(allocator: Allocator, program: []const u8, arguments: []const []const u8, input: wxec.Bytes) !Ended {
     const command: wxec.Command = .{ .program = program, .arguments = arguments };
     const output = try command.run(allocator, input.bytes);
     return .{ output.end.code orelse -1, .{ .bytes = output.stdout } };
@@ -185,7 +212,8 @@ fn spin() void {
 
 fn hog(allocator: Allocator) void {
     while (true) {
-        const memory = allocator.alloc(u8, 1 << 20) catch wxec.panicAt(@src(), "memory allocation of more bytes failed");
+        const memory = allocator.alloc(u8, 1 << 20) catch
+            wxec.panicAt(@src(), "memory allocation of a MiB failed");
         @memset(@as([]volatile u8, memory), 1);
     }
 }

@@ -35,6 +35,11 @@ pub fn BTreeMap(comptime K: type, comptime V: type) type {
     };
 }
 
+/// Ends the call: a task cannot go on without memory. The host knows its limit by these words.
+pub fn outOfMemory() noreturn {
+    @panic("memory allocation of more bytes failed");
+}
+
 /// Returns how a type that this SDK defines is written: `bytes`, `value`, `map`, `sender` or
 /// `receiver`; null for all others.
 pub fn kind(comptime T: type) ?@EnumLiteral() {
@@ -99,13 +104,19 @@ pub const Buffer = struct {
 
     /// Appends bytes.
     pub fn put(buffer: *Buffer, bytes: []const u8) void {
-        buffer.list.appendSlice(buffer.allocator, bytes) catch @panic("memory allocation of more bytes failed");
+        buffer.list.appendSlice(buffer.allocator, bytes) catch outOfMemory();
     }
 
     /// Appends the head of an item.
     pub fn head(buffer: *Buffer, major: u8, number: u64) void {
         var bytes: [9]u8 = undefined;
-        const width: usize = if (number < 24) 0 else if (number <= 0xff) 1 else if (number <= 0xffff) 2 else if (number <= 0xffff_ffff) 4 else 8;
+        const width: usize = switch (number) {
+            0...23 => 0,
+            24...0xff => 1,
+            0x100...0xffff => 2,
+            0x1_0000...0xffff_ffff => 4,
+            else => 8,
+        };
         const info: u8 = switch (width) {
             0 => @intCast(number),
             1 => 24,
@@ -148,7 +159,10 @@ pub const Buffer = struct {
         switch (@typeInfo(T)) {
             .void => buffer.put("\xf6"),
             .bool => buffer.put(if (value) "\xf5" else "\xf4"),
-            .int => if (value < 0) buffer.head(1, @intCast(-1 - @as(i128, value))) else buffer.head(0, @intCast(value)),
+            .int => if (value < 0)
+                buffer.head(1, @intCast(-1 - @as(i128, value)))
+            else
+                buffer.head(0, @intCast(value)),
             .comptime_int => buffer.write(@as(i64, value)),
             .float => {
                 var bytes: [9]u8 = undefined;
@@ -367,7 +381,8 @@ pub const Reader = struct {
 
     fn part(r: *Reader, major: u8, length: u64, expected: []const u8) Error![]const u8 {
         const taken = try r.take(length);
-        if (major == 3 and !std.unicode.utf8ValidateSlice(taken)) return r.mistake(expected, "a text that is not UTF-8");
+        if (major == 3 and !std.unicode.utf8ValidateSlice(taken))
+            return r.mistake(expected, "a text that is not UTF-8");
         return taken;
     }
 
@@ -378,17 +393,21 @@ pub const Reader = struct {
             1 => -1 - @as(i128, head.value),
             else => return r.mistake(comptime notation(T), head.name()),
         };
-        return std.math.cast(T, number) orelse r.mistake(comptime notation(T), if (number < 0 and @typeInfo(T).int.signedness == .unsigned)
-            "a negative integer"
-        else
-            "an integer beyond its range");
+        const unsigned = @typeInfo(T).int.signedness == .unsigned;
+        return std.math.cast(T, number) orelse r.mistake(
+            comptime notation(T),
+            if (unsigned and number < 0) head.name() else "an integer beyond its range",
+        );
     }
 
     fn float(r: *Reader, expected: []const u8) Error!f64 {
         const head = try r.nextHead();
         return switch (head.major) {
             0 => @floatFromInt(head.value),
-            1 => if (head.value <= std.math.maxInt(i64)) @floatFromInt(-1 - @as(i128, head.value)) else r.mistake(expected, head.name()),
+            1 => if (head.value <= std.math.maxInt(i64))
+                @floatFromInt(-1 - @as(i128, head.value))
+            else
+                r.mistake(expected, head.name()),
             7 => switch (head.info) {
                 25 => @as(f16, @bitCast(@as(u16, @truncate(head.value)))),
                 26 => @as(f32, @bitCast(@as(u32, @truncate(head.value)))),
@@ -410,7 +429,7 @@ pub const Reader = struct {
                 while (items.next()) {
                     const key = try r.read(T.Key);
                     const value = try r.read(T.Mapped);
-                    entries.append(r.allocator, .{ .key = key, .value = value }) catch @panic("memory allocation of more bytes failed");
+                    entries.append(r.allocator, .{ .key = key, .value = value }) catch outOfMemory();
                 }
                 return .{ .entries = entries.items };
             },
@@ -420,7 +439,8 @@ pub const Reader = struct {
             .void => if (!r.isNull()) return r.mistake("()", (try r.nextHead()).name()),
             .bool => {
                 const head = try r.nextHead();
-                if (head.major != 7 or (head.info != 20 and head.info != 21)) return r.mistake("bool", head.name());
+                if (head.major != 7 or (head.info != 20 and head.info != 21))
+                    return r.mistake("bool", head.name());
                 return head.info == 21;
             },
             .int => return r.integer(T),
@@ -428,7 +448,7 @@ pub const Reader = struct {
             .optional => |optional| return if (r.isNull()) null else try r.read(optional.child),
             .pointer => |pointer| {
                 if (pointer.size == .one) {
-                    const value = r.allocator.create(pointer.child) catch @panic("memory allocation of more bytes failed");
+                    const value = r.allocator.create(pointer.child) catch outOfMemory();
                     value.* = try r.read(pointer.child);
                     return value;
                 }
@@ -439,7 +459,7 @@ pub const Reader = struct {
                 var items = try r.array(comptime notation(T));
                 while (items.next()) {
                     const item = try r.read(pointer.child);
-                    list.append(r.allocator, item) catch @panic("memory allocation of more bytes failed");
+                    list.append(r.allocator, item) catch outOfMemory();
                 }
                 return list.items;
             },
@@ -459,7 +479,7 @@ pub const Reader = struct {
         if (head.major != 4) return r.string(2, "Bytes");
         var list: std.ArrayList(u8) = .empty;
         var items = try r.array("Bytes");
-        while (items.next()) list.append(r.allocator, try r.integer(u8)) catch @panic("memory allocation of more bytes failed");
+        while (items.next()) list.append(r.allocator, try r.integer(u8)) catch outOfMemory();
         return list.items;
     }
 
@@ -514,7 +534,13 @@ test "values survive a round trip" {
     defer arena.deinit();
     const Point = struct { x: i64, y: ?i64, name: []const u8 };
     const T = struct { Bytes, []const []const u8, BTreeMap(u8, f64), Point, bool };
-    const value: T = .{ .{ .bytes = "\xff\x00" }, &.{ "a", "é" }, .{ .entries = &.{.{ .key = 1, .value = -0.5 }} }, .{ .x = std.math.minInt(i64), .y = null, .name = "p" }, true };
+    const value: T = .{
+        .{ .bytes = "\xff\x00" },
+        &.{ "a", "é" },
+        .{ .entries = &.{.{ .key = 1, .value = -0.5 }} },
+        .{ .x = std.math.minInt(i64), .y = null, .name = "p" },
+        true,
+    };
     var r: Reader = .{ .allocator = arena.allocator(), .bytes = encode(arena.allocator(), value) };
     try std.testing.expectEqualDeep(value, try r.read(T));
     try std.testing.expectEqual(r.bytes.len, r.at);
@@ -522,7 +548,8 @@ test "values survive a round trip" {
 
 test "notation is that of Rust" {
     const Point = struct { x: i64 };
-    try std.testing.expectEqualStrings("Vec<(Option<String>, BTreeMap<u64, Bytes>)>", comptime notation([]const struct { ?[]const u8, BTreeMap(u64, Bytes) }));
+    const Entry = struct { ?[]const u8, BTreeMap(u64, Bytes) };
+    try std.testing.expectEqualStrings("Vec<(Option<String>, BTreeMap<u64, Bytes>)>", comptime notation([]const Entry));
     try std.testing.expectEqualStrings("Point", comptime notation(Point));
 }
 
@@ -554,8 +581,12 @@ test "random input does no harm" {
         var arena: std.heap.ArenaAllocator = .init(std.testing.allocator);
         defer arena.deinit();
         const length = random.random().uintLessThan(usize, bytes.len);
-        for (bytes[0..length]) |*byte| byte.* = if (random.random().boolean()) random.random().int(u8) else 0x60 + random.random().uintLessThan(u8, 0x43);
-        inline for (.{ []const u8, Bytes, []const i32, BTreeMap([]const u8, f64), Point, struct { u8, bool }, ?Value }) |T| {
+        for (bytes[0..length]) |*byte| byte.* = if (random.random().boolean())
+            random.random().int(u8)
+        else
+            0x60 + random.random().uintLessThan(u8, 0x43);
+        const Pair = struct { u8, bool };
+        inline for (.{ []const u8, Bytes, []const i32, BTreeMap([]const u8, f64), Point, Pair, ?Value }) |T| {
             var r: Reader = .{ .allocator = arena.allocator(), .bytes = bytes[0..length] };
             _ = r.read(T) catch {};
         }

@@ -55,7 +55,17 @@ fn check(errno: wasi.errno_t) Error!void {
 fn open(path: []const u8, flags: wasi.oflags_t, rights: wasi.rights_t) Error!wasi.fd_t {
     const found = try place(path);
     var fd: wasi.fd_t = undefined;
-    try check(wasi.path_open(found.directory, .{ .SYMLINK_FOLLOW = true }, found.path.ptr, found.path.len, flags, rights, .{}, .{}, &fd));
+    try check(wasi.path_open(
+        found.directory,
+        .{ .SYMLINK_FOLLOW = true },
+        found.path.ptr,
+        found.path.len,
+        flags,
+        rights,
+        .{},
+        .{},
+        &fd,
+    ));
     return fd;
 }
 

@@ -14,7 +14,13 @@ pub const imports = struct {
     pub extern "wxec_v1" fn input_read(offset: u32, buffer: [*]u8, length: usize) u32;
     pub extern "wxec_v1" fn output_write(bytes: [*]const u8, length: usize) void;
     pub extern "wxec_v1" fn error_write(bytes: [*]const u8, length: usize) void;
-    pub extern "wxec_v1" fn log_record(level: i32, target: [*]const u8, target_length: usize, message: [*]const u8, length: usize) void;
+    pub extern "wxec_v1" fn log_record(
+        level: i32,
+        target: [*]const u8,
+        target_length: usize,
+        message: [*]const u8,
+        length: usize,
+    ) void;
     pub extern "wxec_v1" fn panic(report: [*]const u8, length: usize) void;
     pub extern "wxec_v1" fn cancelled() i32;
     pub extern "wxec_v1" fn reply_len() u32;
@@ -31,7 +37,12 @@ pub const imports = struct {
     pub extern "wxec_v1" fn process_forget(process: i32) i32;
     pub extern "wxec_v1" fn net_connect(question: [*]const u8, length: usize) i32;
     pub extern "wxec_v1" fn host_facts() i32;
-    pub extern "wxec_v1" fn host_call(question: [*]const u8, length: usize, input: [*]const u8, input_length: usize) i32;
+    pub extern "wxec_v1" fn host_call(
+        question: [*]const u8,
+        length: usize,
+        input: [*]const u8,
+        input_length: usize,
+    ) i32;
 };
 
 /// Returns where bytes lie, for the host, which checks the place even of none: an empty slice may
@@ -44,7 +55,7 @@ pub fn pointer(bytes: []const u8) [*]const u8 {
 pub fn input(allocator: Allocator) []const u8 {
     const length = imports.input_len();
     if (length == 0) return "";
-    const bytes = allocator.alloc(u8, length) catch @panic("memory allocation of more bytes failed");
+    const bytes = allocator.alloc(u8, length) catch cbor.outOfMemory();
     return bytes[0..@min(length, imports.input_read(0, bytes.ptr, length))];
 }
 
@@ -78,7 +89,7 @@ pub fn reset() void {
 fn replyBytes(allocator: Allocator) []const u8 {
     const length = imports.reply_len();
     if (length == 0) return "";
-    const bytes = allocator.alloc(u8, length) catch @panic("memory allocation of more bytes failed");
+    const bytes = allocator.alloc(u8, length) catch cbor.outOfMemory();
     return bytes[0..@min(length, imports.reply_read(0, bytes.ptr, length))];
 }
 
@@ -198,7 +209,8 @@ pub fn Receiver(comptime T: type) type {
                 const held = receiver.buffer[receiver.start..receiver.end];
                 if (receiver.end == receiver.buffer.len or receiver.start > 0) {
                     if (held.len * 2 > receiver.buffer.len or receiver.buffer.len == 0) {
-                        const larger = call_arena.allocator().alloc(u8, @max(held.len * 2, 32 << 10)) catch @panic("memory allocation of more bytes failed");
+                        const length = @max(held.len * 2, 32 << 10);
+                        const larger = call_arena.allocator().alloc(u8, length) catch cbor.outOfMemory();
                         @memcpy(larger[0..held.len], held);
                         receiver.buffer = larger;
                     } else {

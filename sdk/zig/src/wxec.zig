@@ -105,9 +105,11 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
             parameter_types = parameter_types ++ .{Parameter.?};
     }
     const returns = result_notation;
-    if (parameter_types.len != about.params.len)
-        @compileError(std.fmt.comptimePrint("{s} has {d} parameters, but {d} names", .{ path, parameter_types.len, about.params.len }));
     const types = parameter_types;
+    if (types.len != about.params.len) @compileError(std.fmt.comptimePrint(
+        "{s} has {d} parameters, but {d} names",
+        .{ path, types.len, about.params.len },
+    ));
 
     return struct {
         comptime {
@@ -128,19 +130,21 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
                     arguments[i] = allocator;
                 } else if (comptime isReturned(Parameter.?)) {
                     const Items = @typeInfo(Parameter.?).pointer.child;
-                    const items = allocator.create(Items) catch @panic("memory allocation of more bytes failed");
+                    const items = allocator.create(Items) catch cbor.outOfMemory();
                     items.* = Items.begin() catch |failed| return failure(allocator, module, failed);
                     arguments[i] = items;
                 } else {
                     var reader: cbor.Reader = .{ .allocator = allocator, .bytes = given[place] orelse "\xf6" };
+                    const notation = comptime cbor.notation(Parameter.?);
                     arguments[i] = reader.read(Parameter.?) catch
-                        return refuse(about.params[place], comptime cbor.notation(Parameter.?), given[place] != null, &reader);
+                        return refuse(about.params[place], notation, given[place] != null, &reader);
                     place += 1;
                 }
             }
 
             const result: Result = switch (@typeInfo(Return)) {
-                .error_union => @call(.auto, function, arguments) catch |failed| return failure(allocator, module, failed),
+                .error_union => @call(.auto, function, arguments) catch |failed|
+                    return failure(allocator, module, failed),
                 else => @call(.auto, function, arguments),
             };
             const output = cbor.encode(allocator, result);
@@ -153,14 +157,15 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
             comptime {
                 @setEvalBranchQuota(100_000);
                 var parameters: []const u8 = listHead(4, types.len);
-                for (types, about.params) |Parameter, parameter|
-                    parameters = parameters ++ "\xa2" ++ text("name") ++ text(parameter) ++ text("ty") ++ text(cbor.notation(Parameter));
+                for (types, about.params) |Parameter, parameter| parameters = parameters ++ "\xa2" ++
+                    text("name") ++ text(parameter) ++ text("ty") ++ text(cbor.notation(Parameter));
                 var body: []const u8 = "\x82" ++ text(module) ++ "\xbf" ++ text("name") ++ text(name) ++
                     text("params") ++ parameters ++ text("ret") ++ text(returns);
                 if (about.doc.len > 0) body = body ++ text("doc") ++ text(about.doc);
                 switch (@typeInfo(Return)) {
                     .error_union => |both| {
-                        const failures: ?[]const u8 = if (about.fails) |named| named else errors(module, both.error_set);
+                        const failures: ?[]const u8 =
+                            if (about.fails) |named| named else errors(module, both.error_set);
                         if (failures) |named| body = body ++ text("err") ++ text(named);
                     },
                     else => {},
@@ -184,7 +189,8 @@ fn Task(comptime path: []const u8, comptime function: anytype, comptime about: A
 
 fn isReturned(comptime T: type) bool {
     return switch (@typeInfo(T)) {
-        .pointer => |pointer| pointer.size == .one and if (cbor.kind(pointer.child)) |own| own == .returned else false,
+        .pointer => |pointer| pointer.size == .one and
+            if (cbor.kind(pointer.child)) |own| own == .returned else false,
         else => false,
     };
 }
@@ -264,7 +270,12 @@ fn split(allocator: Allocator, input: []const u8, names: []const []const u8, giv
     return true;
 }
 
-fn splitItems(r: *cbor.Reader, names: []const []const u8, given: []?[]const u8, count: *usize) error{ Mistake, Said }!void {
+fn splitItems(
+    r: *cbor.Reader,
+    names: []const []const u8,
+    given: []?[]const u8,
+    count: *usize,
+) error{ Mistake, Said }!void {
     const by_name = r.bytes[0] >> 5 == 5;
     const expected = "an array or a map of arguments";
     var items = try if (by_name) r.map(expected) else r.array(expected);
@@ -401,7 +412,12 @@ pub fn sleep(ms: u32) void {
 pub const std_options: std.Options = .{ .logFn = logFn };
 
 /// The function behind `std_options`.
-pub fn logFn(comptime level: std.log.Level, comptime scope: @EnumLiteral(), comptime format: []const u8, args: anytype) void {
+pub fn logFn(
+    comptime level: std.log.Level,
+    comptime scope: @EnumLiteral(),
+    comptime format: []const u8,
+    args: anytype,
+) void {
     const message = std.fmt.allocPrint(host.call_arena.allocator(), format, args) catch return;
     log(switch (level) {
         .err => .err,
@@ -430,14 +446,22 @@ fn report(message: []const u8, source: ?std.lang.SourceLocation) noreturn {
         var memory: [16 << 10]u8 = undefined;
     };
     var fixed: std.heap.FixedBufferAllocator = .init(&static.memory);
-    const shown = if (std.unicode.utf8ValidateSlice(message)) message[0..@min(message.len, 2048)] else "a text that is not UTF-8";
-    const whole = if (std.unicode.utf8ValidateSlice(shown)) shown else "a long text";
-    const bytes = if (source) |at|
-        cbor.encode(fixed.allocator(), .{ .msg = whole, .file = @as([]const u8, at.file), .line = at.line, .column = at.column })
-    else
-        cbor.encode(fixed.allocator(), .{ .msg = whole });
+    const shown = shortened(message);
+    const bytes = if (source) |at| cbor.encode(fixed.allocator(), .{
+        .msg = shown,
+        .file = @as([]const u8, at.file),
+        .line = at.line,
+        .column = at.column,
+    }) else cbor.encode(fixed.allocator(), .{ .msg = shown });
     host.imports.panic(bytes.ptr, bytes.len);
     @trap();
+}
+
+/// Returns the start of a long message.
+fn shortened(message: []const u8) []const u8 {
+    var length = @min(message.len, 2048);
+    while (length < message.len and length > 0 and message[length] & 0xc0 == 0x80) length -= 1;
+    return if (std.unicode.utf8ValidateSlice(message[0..length])) message[0..length] else "a text that is not UTF-8";
 }
 
 test {
