@@ -1,0 +1,3 @@
+module github.com/wxec/wxec/sdk/go
+
+go 1.24

@@ -1,0 +1,3 @@
+package wxec
+
+const insideModule = true
