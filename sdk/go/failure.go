@@ -24,7 +24,7 @@ type Error = host.Error
 type Failure struct {
 	Type    string
 	Message string `cbor:"msg"`
-	// Chain has the texts of the errors inside.
+	// Chain has the texts of the errors inside, unless the text around them has them already.
 	Chain []string
 	// Data is the encoded error.
 	Data *[]byte
@@ -61,7 +61,7 @@ func encodeFailure(path string, err error) []byte {
 
 // typedError returns the first error of the chain whose type says something.
 func typedError(err error) error {
-	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+	for inner := err; inner != nil; inner = unwrap(inner) {
 		switch base(inner).PkgPath() {
 		case "fmt", "errors":
 		default:
@@ -89,19 +89,27 @@ func typeName(path string, err error) string {
 	return strings.ReplaceAll(place, "/", "::") + "::" + t.Name()
 }
 
+// sources returns the texts of the errors inside, without those that the text around them ends with
+// by Go's custom.
 func sources(err error) []string {
 	chain := []string{}
-	for inner := errors.Unwrap(err); inner != nil && len(chain) < maxChain; inner = errors.Unwrap(inner) {
-		chain = append(chain, shorten(inner.Error(), maxSourceBytes))
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, inner := range joined.Unwrap() {
-			if len(chain) < maxChain {
-				chain = append(chain, shorten(inner.Error(), maxSourceBytes))
-			}
+	outer := err.Error()
+	for inner := unwrap(err); inner != nil && len(chain) < maxChain; inner = unwrap(inner) {
+		text := inner.Error()
+		if !strings.HasSuffix(outer, text) {
+			chain = append(chain, shorten(text, maxSourceBytes))
 		}
+		outer = text
 	}
 	return chain
+}
+
+// unwrap returns the error inside, the first one of several.
+func unwrap(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 0 {
+		return joined.Unwrap()[0]
+	}
+	return errors.Unwrap(err)
 }
 
 // encodeFields encodes the exported fields of an error, if it has any.

@@ -106,7 +106,7 @@ func Crash(message string) { panic(message) }
 func Trap() { wxec.Trap() }
 
 //wxec:task
-func Say(level int64, message string) { wxec.Log(int(level), "conformance", message) }
+func Say(level int64, message string) { wxec.Log(wxec.Level(level), "conformance", message) }
 
 //wxec:task
 func Print(message string) {
@@ -147,7 +147,7 @@ func UntilCancelled() {
 	for !wxec.Cancelled() {
 		time.Sleep(time.Millisecond)
 	}
-	wxec.Log(3, "conformance", "cancelled")
+	wxec.Log(wxec.LevelInfo, "conformance", "cancelled")
 }
 
 //wxec:task

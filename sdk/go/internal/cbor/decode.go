@@ -308,17 +308,19 @@ func (r *reader) value(depth int) (any, error) {
 
 // anyMap decodes a map: with texts as keys, if all of them are.
 func (r *reader) anyMap(h head, depth int) (any, error) {
-	start := r.at
-	named := map[string]any{}
-	target := reflect.ValueOf(&named).Elem()
-	err := r.mapping(h, target, depth)
-	if mismatch, ok := err.(*Mismatch); ok && mismatch.Path == "" {
-		r.at = start
-		mixed := map[any]any{}
-		target = reflect.ValueOf(&mixed).Elem()
-		err = r.mapping(h, target, depth)
+	mixed := map[any]any{}
+	if err := r.mapping(h, reflect.ValueOf(&mixed).Elem(), depth); err != nil {
+		return nil, err
 	}
-	return target.Interface(), err
+	named := make(map[string]any, len(mixed))
+	for key, value := range mixed {
+		name, ok := key.(string)
+		if !ok {
+			return mixed, nil
+		}
+		named[name] = value
+	}
+	return named, nil
 }
 
 func (h head) integer() (int64, bool) {

@@ -1,5 +1,0 @@
-//go:build !wasip1
-
-package wxec
-
-const insideModule = false

@@ -1,3 +1,0 @@
-package wxec
-
-const insideModule = true
