@@ -152,7 +152,7 @@ function reading(record, fields) {
   const each = fields.map(({ field, name, type, place }) => {
     const step = JSON.stringify("." + name);
     return (
-      `if (key == ${JSON.stringify(name)}) { reader.once(given, ${place}, ${step}); given |= <u64>1 << ${place}; ` +
+      `if (key == ${JSON.stringify(name)}) { reader.once(given, ${place}); given |= <u64>1 << ${place}; ` +
       `this.${field} = wxecRead<${type}>(reader); reader.within(${step}); } else`
     );
   });

@@ -324,11 +324,9 @@ export class WxecReader {
     if (this.byteAt(this.at) == 0xd8 && this.byteAt(this.at + 1) == SOME_TAG) this.at += 2;
   }
 
-  /** Notes that a field is given, and fails if it was given before. */
-  once(given: u64, place: u64, name: string): void {
-    if (!(given & (<u64>1 << place))) return;
-    this.mismatch("one value", "two");
-    this.within(name);
+  /** Fails if a field was given before. */
+  once(given: u64, place: u64): void {
+    if (given & (<u64>1 << place)) this.mismatch("one value", "two");
   }
 
   /** Fails if a field is missing. */
