@@ -1,0 +1,62 @@
+//! Makes the module of a script: `wxec-scripts PROJECT [OUTPUT]`.
+//!
+//! It runs the runtime module by the command `wxec`, or the one that the variable `WXEC` names.
+
+use std::{
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use bytes::Bytes;
+use wxec_protocol::cbor;
+use wxec_scripts::{IMAGE, Script, build, module};
+
+fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1).map(PathBuf::from);
+    let Some(project) = arguments.next() else {
+        eprintln!("usage: wxec-scripts PROJECT [OUTPUT]");
+        return ExitCode::from(2);
+    };
+    match make(&project, arguments.next()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn make(project: &Path, output: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
+    let script = Script::read(project)?;
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = env::var_os("CARGO_TARGET_DIR").map_or(here.join("../../target"), PathBuf::from);
+    let runtime = build(script.language, &here.join("runtimes"), &target.join("scripts"))?;
+    let image = image(&runtime, &script)?;
+    let made = module(&fs::read(&runtime)?, &image)?;
+    let output = output.unwrap_or_else(|| format!("{}.wasm", script.name).into());
+    fs::write(&output, &made)?;
+    println!("{} {} bytes", output.display(), made.len());
+    Ok(())
+}
+
+/// Runs the runtime module on a script, in the sandbox.
+fn image(runtime: &Path, script: &Script) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let wxec = env::var_os("WXEC").unwrap_or("wxec".into());
+    let mut child = Command::new(wxec)
+        .args(["call", "--quiet", "--format=cbor", "--args=-", "local:"])
+        .arg(format!("{}::{IMAGE}", runtime.display()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(script.arguments().as_bytes())?;
+    drop(stdin);
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        return Err("the script cannot be loaded".into());
+    }
+    let image = cbor::decode_shared::<Bytes>(output.stdout.into())?;
+    Ok(image.into())
+}
