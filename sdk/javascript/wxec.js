@@ -1,6 +1,6 @@
 // What a task in JavaScript may ask of its host. Import it as "wxec".
 
-import { host as ask } from "wxec:host";
+import { host as ask } from "#host";
 
 /** Calls the host, and throws what it refuses. */
 function host(name, ...args) {
@@ -258,42 +258,43 @@ function concat(parts) {
   return all;
 }
 
-// What scripts expect to be there, and ECMAScript does not have.
+// What scripts expect to be there, and ECMAScript does not have. Outside of a module it is there.
+if (!ask.absent) {
+  globalThis.TextEncoder = class TextEncoder {
+    encode(text = "") {
+      return encode(text);
+    }
+  };
+  globalThis.TextDecoder = class TextDecoder {
+    decode(bytes = new Uint8Array()) {
+      return decode(bytes);
+    }
+  };
 
-globalThis.TextEncoder ??= class TextEncoder {
-  encode(text = "") {
-    return encode(text);
-  }
-};
-globalThis.TextDecoder ??= class TextDecoder {
-  decode(bytes = new Uint8Array()) {
-    return decode(bytes);
-  }
-};
+  const shown = (value) => {
+    if (typeof value === "string") return value;
+    if (value instanceof Error) return `${value}\n${value.stack}`;
+    if (typeof value === "bigint") return `${value}n`;
+    const plain = (_, part) => (typeof part === "bigint" ? `${part}n` : part);
+    return JSON.stringify(value, plain) ?? String(value);
+  };
+  const printer = (stream) => (...values) => {
+    host("print", stream, `${values.map(shown).join(" ")}\n`);
+  };
+  globalThis.console = {
+    log: printer(1),
+    info: printer(1),
+    debug: printer(1),
+    warn: printer(2),
+    error: printer(2),
+  };
 
-const shown = (value) => {
-  if (typeof value === "string") return value;
-  if (value instanceof Error) return `${value}\n${value.stack}`;
-  if (typeof value === "bigint") return `${value}n`;
-  const plain = (_, part) => (typeof part === "bigint" ? `${part}n` : part);
-  return JSON.stringify(value, plain) ?? String(value);
-};
-const printer = (stream) => (...values) => {
-  host("print", stream, `${values.map(shown).join(" ")}\n`);
-};
-globalThis.console = {
-  log: printer(1),
-  info: printer(1),
-  debug: printer(1),
-  warn: printer(2),
-  error: printer(2),
-};
-
-// The module's image has the seed of the machine that it was built on.
-Math.random = () => {
-  const bytes = new DataView(host("random", 8).buffer);
-  return Number(bytes.getBigUint64(0) >> 11n) / 2 ** 53;
-};
+  // The module's image has the seed of the machine that it was built on.
+  Math.random = () => {
+    const bytes = new DataView(host("random", 8).buffer);
+    return Number(bytes.getBigUint64(0) >> 11n) / 2 ** 53;
+  };
+}
 
 /** Calls a task; for the runtime alone. */
 export function __invoke(task, args, kinds, returnsItems) {

@@ -1,0 +1,82 @@
+# Imports the files of a script, and finds, calls and describes its tasks. Part of the runtime module.
+
+import sys
+
+import _wxec
+from _frozen_importlib import ModuleSpec
+
+OWN = set()
+TASKS = []
+
+
+class Importer:
+    """Imports from the files that the runtime module was given."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        base = name.replace(".", "/")
+        for file, is_package in ((base + "/__init__.py", True), (base + ".py", False)):
+            if _wxec.source(file) is not None:
+                spec = ModuleSpec(name, Importer, origin=file, is_package=is_package)
+                spec.has_location = True
+                return spec
+        return None
+
+    @staticmethod
+    def create_module(spec):
+        return None
+
+    @staticmethod
+    def exec_module(module):
+        file = module.__spec__.origin
+        exec(compile(_wxec.source(file), file, "exec"), module.__dict__)
+
+    @staticmethod
+    def get_source(name):
+        spec = Importer.find_spec(name)
+        return _wxec.source(spec.origin) if spec else None
+
+
+def load(paths):
+    """Imports all files of the script, and returns the descriptions of its tasks."""
+    sys.meta_path.append(Importer)
+    OWN.update(paths)
+    import wxec
+
+    for path in sorted(paths):
+        name = path[: -len(".py")].removesuffix("/__init__").replace("/", ".")
+        __import__(name)
+    TASKS.extend(wxec._tasks)
+    return [task.description for task in TASKS]
+
+
+def invoke(place, arguments):
+    """Calls a task."""
+    if "random" in sys.modules:
+        # The image has the state of the machine that it was made on.
+        sys.modules["random"].seed()
+    try:
+        return TASKS[place].call(arguments)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def describe(error):
+    """Describes an exception: as a failure if callers know its type, else as a panic."""
+    import wxec
+
+    if wxec._is_typed(error):
+        return wxec._failure(error)
+    described = {"msg": f"{type(error).__name__}: {error}"}
+    if isinstance(error, SyntaxError):
+        described |= {"file": error.filename, "line": error.lineno, "column": error.offset}
+        described["msg"] = f"{type(error).__name__}: {error.msg}"
+    else:
+        trace = error.__traceback__
+        while trace is not None:
+            file = trace.tb_frame.f_code.co_filename
+            if file in OWN:
+                described |= {"file": file, "line": trace.tb_lineno}
+            trace = trace.tb_next
+    return {key: value for key, value in described.items() if value is not None}
