@@ -17,9 +17,7 @@ class Importer:
         base = name.replace(".", "/")
         for file, is_package in ((base + "/__init__.py", True), (base + ".py", False)):
             if _wxec.source(file) is not None:
-                spec = ModuleSpec(name, Importer, origin=file, is_package=is_package)
-                spec.has_location = True
-                return spec
+                return ModuleSpec(name, Importer, origin=file, is_package=is_package)
         return None
 
     @staticmethod
@@ -28,7 +26,7 @@ class Importer:
 
     @staticmethod
     def exec_module(module):
-        file = module.__spec__.origin
+        file = module.__file__ = module.__spec__.origin
         exec(compile(_wxec.source(file), file, "exec"), module.__dict__)
 
     @staticmethod
@@ -62,6 +60,15 @@ def invoke(place, arguments):
         sys.stderr.flush()
 
 
+def column(trace):
+    """Returns the column of a place in a traceback, from 1 on; 1 if the code does not know it."""
+    try:
+        places = list(trace.tb_frame.f_code.co_positions())
+        return places[trace.tb_lasti // 2][2] + 1
+    except (AttributeError, IndexError, TypeError):
+        return 1
+
+
 def describe(error):
     """Describes an exception: as a failure if callers know its type, else as a panic."""
     import wxec
@@ -77,6 +84,6 @@ def describe(error):
         while trace is not None:
             file = trace.tb_frame.f_code.co_filename
             if file in OWN:
-                described |= {"file": file, "line": trace.tb_lineno}
+                described |= {"file": file, "line": trace.tb_lineno, "column": column(trace)}
             trace = trace.tb_next
     return {key: value for key, value in described.items() if value is not None}

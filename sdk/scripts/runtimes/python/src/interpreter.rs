@@ -144,9 +144,12 @@ fn stop(vm: &VirtualMachine, describe: &PyObjectRef, error: PyBaseExceptionRef) 
         .and_then(|described| from_python(vm, &described));
     let described = match described {
         Ok(described) => described,
-        Err(_) => {
-            let message = "an exception that cannot be described".into();
-            return Stop::Internal(message);
+        Err(second) => {
+            let mut text = String::new();
+            for error in [&error, &second] {
+                let _ = vm.write_exception(&mut text, error);
+            }
+            return Stop::Internal(text);
         }
     };
     let text = |key| described.get(key).and_then(Value::as_text).map(str::to_owned);
