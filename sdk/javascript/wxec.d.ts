@@ -30,6 +30,7 @@ export const log: {
   at(level: number | bigint, message: unknown, target?: string): void;
 };
 export function cancelled(): boolean;
+export function environment(): Record<string, string>;
 export function sleep(ms: number): void;
 export function trap(): never;
 

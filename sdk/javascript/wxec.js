@@ -48,6 +48,9 @@ export const log = {
 /** Returns true if the call is no longer wanted. */
 export const cancelled = () => host("cancelled");
 
+/** Returns the variables of the environment that were granted. */
+export const environment = () => host("environment");
+
 /** Waits for some milliseconds. */
 export const sleep = (ms) => host("sleep", Math.ceil(ms));
 

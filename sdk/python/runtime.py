@@ -18,6 +18,10 @@ class Importer:
         for file, is_package in ((base + "/__init__.py", True), (base + ".py", False)):
             if _wxec.source(file) is not None:
                 return ModuleSpec(name, Importer, origin=file, is_package=is_package)
+        if TASKS:
+            # Another importer comes first for what the interpreter itself has.
+            why = f"`{name}` is not in the module: import it at the top of a file"
+            raise ModuleNotFoundError(why, name=name)
         return None
 
     @staticmethod
@@ -48,11 +52,22 @@ def load(paths):
     return [task.description for task in TASKS]
 
 
+def refresh():
+    """Replaces what the image has of the machine that it was made on."""
+    random = sys.modules.get("random")
+    if random:
+        random.seed(int.from_bytes(_wxec.host("random", [32])[0], "little"))
+    os = sys.modules.get("os")
+    if os:
+        variables = _wxec.host("environment", [])[0]
+        encoded = {os.environ.encodekey(key): os.environ.encodevalue(value) for key, value in variables.items()}
+        os.environ._data.clear()
+        os.environ._data.update(encoded)
+
+
 def invoke(place, arguments):
     """Calls a task."""
-    if "random" in sys.modules:
-        # The image has the state of the machine that it was made on.
-        sys.modules["random"].seed()
+    refresh()
     try:
         return TASKS[place].call(arguments)
     finally:

@@ -31,19 +31,24 @@ fn main() -> ExitCode {
 fn make(project: &Path, output: Option<PathBuf>) -> Result<(), Box<dyn std::error::Error>> {
     let script = Script::read(project)?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = env::var_os("CARGO_TARGET_DIR").map_or(here.join("../../target"), PathBuf::from);
-    let runtime = build(script.language, &here.join("runtimes"), &target.join("scripts"))?;
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| here.join("../../target"), PathBuf::from);
+    let runtime = build(
+        script.language,
+        &here.join("runtimes"),
+        &target.join("scripts"),
+    )?;
     let image = image(&runtime, &script)?;
     let made = module(&fs::read(&runtime)?, &image)?;
     let output = output.unwrap_or_else(|| format!("{}.wasm", script.name).into());
     fs::write(&output, &made)?;
-    println!("{} {} bytes", output.display(), made.len());
+    eprintln!("{}: {} bytes", output.display(), made.len());
     Ok(())
 }
 
 /// Runs the runtime module on a script, in the sandbox.
 fn image(runtime: &Path, script: &Script) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-    let wxec = env::var_os("WXEC").unwrap_or("wxec".into());
+    let wxec = env::var_os("WXEC").unwrap_or_else(|| "wxec".into());
     let mut child = Command::new(wxec)
         .args(["call", "--quiet", "--format=cbor", "--args=-", "local:"])
         .arg(format!("{}::{IMAGE}", runtime.display()))

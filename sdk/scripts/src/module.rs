@@ -217,7 +217,11 @@ impl<'a> Parts<'a> {
                     for import in reader.into_imports() {
                         match import?.ty {
                             TypeRef::Func(index) | TypeRef::FuncExact(index) => types.push(index),
-                            _ => return Err(ModuleError::NoRuntime("it imports no functions alone")),
+                            _ => {
+                                return Err(ModuleError::NoRuntime(
+                                    "it imports no functions alone",
+                                ));
+                            }
                         }
                     }
                 }

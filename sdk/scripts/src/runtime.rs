@@ -41,7 +41,17 @@ impl Language {
 pub fn build(language: Language, sources: &Path, target: &Path) -> Result<PathBuf, RuntimeError> {
     let clang = |name: &str| std::env::var(name).unwrap_or_else(|_| "clang".into());
     let status = Command::new("cargo")
-        .args(["build", "--locked", "--quiet", "--target", TARGET, "--profile", PROFILE])
+        .args([
+            "build",
+            "--locked",
+            // Parts of RustPython name a newer Rust than they need.
+            "--ignore-rust-version",
+            "--quiet",
+            "--target",
+            TARGET,
+            "--profile",
+            PROFILE,
+        ])
         .args(["--package", language.package()])
         .current_dir(sources)
         .env("CARGO_TARGET_DIR", target)
@@ -59,8 +69,9 @@ pub fn build(language: Language, sources: &Path, target: &Path) -> Result<PathBu
         .join(TARGET)
         .join(PROFILE)
         .join(format!("{}.wasm", language.package().replace('-', "_")));
-    match status.success() && fs::exists(&built).is_ok_and(|exists| exists) {
-        true => Ok(built),
-        false => Err(RuntimeError::Failed),
+    if status.success() && fs::exists(&built).is_ok_and(|exists| exists) {
+        Ok(built)
+    } else {
+        Err(RuntimeError::Failed)
     }
 }

@@ -35,11 +35,20 @@ impl Language {
     /// packages and caches.
     fn leaves_out(self, name: &str) -> bool {
         const DIRECTORIES: [&str; 9] = [
-            "node_modules", "venv", "__pycache__", "tests", "test", "dist", "build", "target",
+            "node_modules",
+            "venv",
+            "__pycache__",
+            "tests",
+            "test",
+            "dist",
+            "build",
+            "target",
             "site-packages",
         ];
         let is_test = match self {
-            Self::Python => name.starts_with("test_") || name == "setup.py" || name == "conftest.py",
+            Self::Python => {
+                name.starts_with("test_") || name == "setup.py" || name == "conftest.py"
+            }
             Self::JavaScript => name.contains(".test.") || name.contains(".config."),
         };
         is_test || name.starts_with('.') || DIRECTORIES.contains(&name)
@@ -103,11 +112,16 @@ impl Script {
             .ok_or_else(|| ScriptError::NoScript(path.to_owned()))?;
         let source = Some(path.join("src")).filter(|source| source.is_dir());
         let mut files = Vec::new();
-        collect(language, &source.unwrap_or(path.to_owned()), "", &mut files)?;
+        collect(
+            language,
+            &source.unwrap_or_else(|| path.to_owned()),
+            "",
+            &mut files,
+        )?;
         if files.is_empty() {
             return Err(ScriptError::Empty(path.to_owned()));
         }
-        let absolute = path.canonicalize().unwrap_or(path.to_owned());
+        let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         Ok(Self {
             name: stem(&absolute),
             language,
@@ -167,8 +181,13 @@ mod tests {
     fn a_project_has_its_files_and_no_others() {
         let directory = tempfile::tempdir().unwrap();
         for path in [
-            "pyproject.toml", "words/stats.py", "words/__init__.py", "words/test_stats.py",
-            "tests/a.py", "venv/b.py", "notes.txt",
+            "pyproject.toml",
+            "words/stats.py",
+            "words/__init__.py",
+            "words/test_stats.py",
+            "tests/a.py",
+            "venv/b.py",
+            "notes.txt",
         ] {
             let path = directory.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -5,17 +5,55 @@ use std::{env, fs, io::Write, path::Path};
 /// What makes no sense in a task: tools, tests, other processes' and threads' machinery, windows, and
 /// the sockets that a sandbox does not have.
 const LEFT_OUT: [&str; 33] = [
-    "_pyrepl", "__pycache__", "asyncio", "concurrent", "ctypes", "curses", "dbm", "distutils",
-    "ensurepip", "ftplib.py", "http", "idlelib", "imaplib.py", "lib2to3", "multiprocessing", "pdb.py",
-    "pickletools.py", "poplib.py", "pydoc.py", "pydoc_data", "smtplib.py", "socketserver.py", "sqlite3",
-    "ssl.py", "subprocess.py", "test", "tkinter", "turtle.py", "turtledemo", "unittest", "venv",
-    "wsgiref", "xmlrpc",
+    "_pyrepl",
+    "__pycache__",
+    "asyncio",
+    "concurrent",
+    "ctypes",
+    "curses",
+    "dbm",
+    "distutils",
+    "ensurepip",
+    "ftplib.py",
+    "http",
+    "idlelib",
+    "imaplib.py",
+    "lib2to3",
+    "multiprocessing",
+    "pdb.py",
+    "pickletools.py",
+    "poplib.py",
+    "pydoc.py",
+    "pydoc_data",
+    "smtplib.py",
+    "socketserver.py",
+    "sqlite3",
+    "ssl.py",
+    "subprocess.py",
+    "test",
+    "tkinter",
+    "turtle.py",
+    "turtledemo",
+    "unittest",
+    "venv",
+    "wsgiref",
+    "xmlrpc",
 ];
 
 /// The encodings that a task may need; the others are tables for old files.
 const ENCODINGS: [&str; 12] = [
-    "__init__.py", "aliases.py", "ascii.py", "base64_codec.py", "cp1252.py", "hex_codec.py", "idna.py",
-    "latin_1.py", "punycode.py", "utf_16.py", "utf_32.py", "utf_8.py",
+    "__init__.py",
+    "aliases.py",
+    "ascii.py",
+    "base64_codec.py",
+    "cp1252.py",
+    "hex_codec.py",
+    "idna.py",
+    "latin_1.py",
+    "punycode.py",
+    "utf_16.py",
+    "utf_32.py",
+    "utf_8.py",
 ];
 
 fn main() {
@@ -31,7 +69,9 @@ fn main() {
 /// Adds each file: the lengths of its path and of its text, as `u32`, and both.
 fn pack(directory: &Path, prefix: &str, packed: &mut Vec<u8>) {
     let entries = fs::read_dir(directory).expect("the library is there");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("it can be read").path()).collect();
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("it can be read").path())
+        .collect();
     paths.sort();
     for path in paths {
         let name = path.file_name().expect("it has a name").to_string_lossy();

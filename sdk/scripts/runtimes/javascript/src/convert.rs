@@ -1,8 +1,8 @@
 //! Values of JavaScript and of the host.
 
 use rquickjs::{
-    Array, ArrayBuffer, BigInt, Coerced, Ctx, Exception, Function, IntoJs, Object, Result, TypedArray,
-    Value as Js, function::This,
+    Array, ArrayBuffer, BigInt, Coerced, Ctx, Exception, Function, IntoJs, Object, Result,
+    TypedArray, Value as Js, function::This,
 };
 use wxec_script::{MAX_SAFE, Type, Value};
 
@@ -75,7 +75,10 @@ fn big<'js>(ctx: &Ctx<'js>, number: i128) -> Result<Js<'js>> {
     match (i64::try_from(number), u64::try_from(number)) {
         (Ok(number), _) => BigInt::from_i64(ctx.clone(), number)?.into_js(ctx),
         (_, Ok(number)) => BigInt::from_u64(ctx.clone(), number)?.into_js(ctx),
-        _ => ctx.globals().get::<_, Function<'_>>("BigInt")?.call((number.to_string(),)),
+        _ => ctx
+            .globals()
+            .get::<_, Function<'_>>("BigInt")?
+            .call((number.to_string(),)),
     }
 }
 
@@ -86,7 +89,10 @@ pub(crate) fn from_js<'js>(ctx: &Ctx<'js>, value: Js<'js>) -> Result<Value> {
 
 fn convert<'js>(ctx: &Ctx<'js>, value: Js<'js>, depth: usize) -> Result<Value> {
     if depth > MAX_DEPTH {
-        return Err(Exception::throw_type(ctx, "a value nests too deeply, or contains itself"));
+        return Err(Exception::throw_type(
+            ctx,
+            "a value nests too deeply, or contains itself",
+        ));
     }
     if value.is_null() || value.is_undefined() {
         return Ok(Value::Null);
@@ -96,10 +102,12 @@ fn convert<'js>(ctx: &Ctx<'js>, value: Js<'js>, depth: usize) -> Result<Value> {
     }
     if let Some(number) = value.as_number() {
         let is_whole = number.trunc() == number && number.abs() <= MAX_SAFE;
-        return Ok(match is_whole && !(number == 0.0 && number.is_sign_negative()) {
-            true => Value::Int(number as i128),
-            false => Value::Float(number),
-        });
+        return Ok(
+            match is_whole && !(number == 0.0 && number.is_sign_negative()) {
+                true => Value::Int(number as i128),
+                false => Value::Float(number),
+            },
+        );
     }
     if let Some(text) = value.as_string() {
         let text = text.to_string();
@@ -107,18 +115,28 @@ fn convert<'js>(ctx: &Ctx<'js>, value: Js<'js>, depth: usize) -> Result<Value> {
     }
     if value.is_big_int() {
         let text = value.get::<Coerced<String>>()?.0;
-        let number = text.parse().map_err(|_| Exception::throw_range(ctx, "a bigint is too large"))?;
+        let number = text
+            .parse()
+            .map_err(|_| Exception::throw_range(ctx, "a bigint is too large"))?;
         return Ok(Value::Int(number));
     }
     if let Some(list) = value.as_array() {
-        let items = list.iter::<Js<'_>>().map(|item| convert(ctx, item?, depth + 1));
+        let items = list
+            .iter::<Js<'_>>()
+            .map(|item| convert(ctx, item?, depth + 1));
         return Ok(Value::List(items.collect::<Result<_>>()?));
     }
     if value.is_function() || value.is_symbol() {
-        return Err(Exception::throw_type(ctx, "a function or a symbol cannot leave the task"));
+        return Err(Exception::throw_type(
+            ctx,
+            "a function or a symbol cannot leave the task",
+        ));
     }
     let Some(object) = value.as_object() else {
-        return Err(Exception::throw_type(ctx, "a value of this kind cannot leave the task"));
+        return Err(Exception::throw_type(
+            ctx,
+            "a value of this kind cannot leave the task",
+        ));
     };
     if let Some(bytes) = object.as_typed_array::<u8>() {
         // SAFETY: the bytes are copied at once, and no JavaScript runs meanwhile.
@@ -131,7 +149,10 @@ fn convert<'js>(ctx: &Ctx<'js>, value: Js<'js>, depth: usize) -> Result<Value> {
         return Ok(Value::Bytes(bytes.unwrap_or_default().to_owned()));
     }
     if object.is_promise() {
-        return Err(Exception::throw_type(ctx, "a promise cannot leave the task: await it"));
+        return Err(Exception::throw_type(
+            ctx,
+            "a promise cannot leave the task: await it",
+        ));
     }
     let globals = ctx.globals();
     let is = |name: &str| {
@@ -139,7 +160,9 @@ fn convert<'js>(ctx: &Ctx<'js>, value: Js<'js>, depth: usize) -> Result<Value> {
         class.is_ok_and(|class| object.is_instance_of(class))
     };
     if is("Map") || is("Set") {
-        let list: Array<'_> = ctx.eval::<Function<'_>, _>("(items) => [...items]")?.call((object.clone(),))?;
+        let list: Array<'_> = ctx
+            .eval::<Function<'_>, _>("(items) => [...items]")?
+            .call((object.clone(),))?;
         let list = convert(ctx, list.into_value(), depth + 1)?;
         if is("Set") {
             return Ok(list);
@@ -148,7 +171,9 @@ fn convert<'js>(ctx: &Ctx<'js>, value: Js<'js>, depth: usize) -> Result<Value> {
             unreachable!("an array becomes a list");
         };
         let entries = pairs.into_iter().filter_map(|pair| match pair {
-            Value::List(pair) => <[Value; 2]>::try_from(pair).ok().map(|[key, value]| (key, value)),
+            Value::List(pair) => <[Value; 2]>::try_from(pair)
+                .ok()
+                .map(|[key, value]| (key, value)),
             _ => None,
         });
         return Ok(Value::Map(entries.collect()));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use rquickjs::{
-    Array, CatchResultExt, CaughtError, Context, Ctx, Error, Exception, Function, Module, Object, Persistent,
-    Promise, Result, Runtime, Value as Js,
+    Array, CatchResultExt, CaughtError, Context, Ctx, Error, Exception, Function, Module, Object,
+    Persistent, Promise, Result, Runtime, Value as Js,
     loader::{ImportAttributes, Loader, Resolver},
     module::{Declarations, Declared, Exports, ModuleDef},
 };
@@ -48,7 +48,9 @@ impl Interpreter for JavaScript {
             let library = import(&ctx, LIBRARY.0).map_err(|error| panicked(caught(&ctx, error)))?;
             let internal = |name: &str| {
                 let function: Result<Function<'_>> = library.get(name);
-                function.map(|function| Persistent::save(&ctx, function)).map_err(failed)
+                function
+                    .map(|function| Persistent::save(&ctx, function))
+                    .map_err(failed)
             };
             let mut tasks = Vec::new();
             for (path, described) in &described {
@@ -75,7 +77,11 @@ impl Interpreter for JavaScript {
         Ok((script, described))
     }
 
-    fn call(&self, task: usize, arguments: Vec<(&Type, Value)>) -> std::result::Result<Value, Stop> {
+    fn call(
+        &self,
+        task: usize,
+        arguments: Vec<(&Type, Value)>,
+    ) -> std::result::Result<Value, Stop> {
         let (function, module, returns_items) = &self.tasks[task];
         self.context.with(|ctx| {
             self.invoke(&ctx, function, arguments, *returns_items)
@@ -138,7 +144,11 @@ impl JavaScript {
                 false => cbor::encode(&from_js(ctx, data)?).ok(),
             };
             let name: String = described.get("type")?;
-            let module = if described.get("builtin")? { "wxec" } else { module };
+            let module = if described.get("builtin")? {
+                "wxec"
+            } else {
+                module
+            };
             Ok(Stop::Failed(TaskFailure {
                 type_name: format!("{module}::{name}"),
                 message,
@@ -174,7 +184,10 @@ fn caught<'js>(ctx: &Ctx<'js>, error: Error) -> Js<'js> {
         Err(CaughtError::Value(value)) => value,
         Err(CaughtError::Error(error)) => {
             let exception = Exception::from_message(ctx.clone(), &error.to_string());
-            exception.map_or_else(|_| Js::new_null(ctx.clone()), |e| e.into_object().into_value())
+            exception.map_or_else(
+                |_| Js::new_null(ctx.clone()),
+                |e| e.into_object().into_value(),
+            )
         }
         Ok(()) => Js::new_null(ctx.clone()),
     }
@@ -205,7 +218,11 @@ fn place(stack: &str) -> (Option<String>, u32, u32) {
         let mut parts = place.rsplitn(3, ':');
         let (column, line, file) = (parts.next()?, parts.next()?, parts.next()?);
         let is_library = file == LIBRARY.0 || file == HOST;
-        (!is_library).then_some((Some(file.to_owned()), line.parse().ok()?, column.parse().ok()?))
+        (!is_library).then_some((
+            Some(file.to_owned()),
+            line.parse().ok()?,
+            column.parse().ok()?,
+        ))
     });
     places.into_iter().next().unwrap_or_default()
 }
@@ -245,8 +262,14 @@ impl Resolver for Files {
             }
         }
         let path = path.join("/");
-        let candidates = [path.clone(), format!("{path}.js"), format!("{path}/index.js")];
-        let mut found = candidates.into_iter().filter(|path| self.0.contains_key(path));
+        let candidates = [
+            path.clone(),
+            format!("{path}.js"),
+            format!("{path}/index.js"),
+        ];
+        let mut found = candidates
+            .into_iter()
+            .filter(|path| self.0.contains_key(path));
         found.next().ok_or_else(not_found)
     }
 }
@@ -286,7 +309,9 @@ impl ModuleDef for Host {
 
 /// Calls the host: returns `{ value }`, or `{ error }`.
 fn ask<'js>(ctx: Ctx<'js>, name: String, arguments: Array<'js>) -> Result<Object<'js>> {
-    let arguments = arguments.iter::<Js<'_>>().map(|argument| from_js(&ctx, argument?));
+    let arguments = arguments
+        .iter::<Js<'_>>()
+        .map(|argument| from_js(&ctx, argument?));
     let arguments = arguments.collect::<Result<Vec<_>>>()?;
     let item = match &*name {
         "receive" => arguments.first().and_then(item_type),

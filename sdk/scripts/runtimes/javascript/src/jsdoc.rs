@@ -10,7 +10,11 @@ pub fn tasks(module: &str, source: &str) -> Result<Vec<Description>, String> {
     let comments = comments(source);
     let mut records = Records::new();
     for comment in &comments {
-        if let Some(name) = comment.tags("typedef").next().and_then(|tag| words(tag.1).last()) {
+        if let Some(name) = comment
+            .tags("typedef")
+            .next()
+            .and_then(|tag| words(tag.1).last())
+        {
             let properties = comment.tags("property").chain(comment.tags("prop"));
             let fields = properties.map(|(one, name)| Field {
                 type_name: notation(one),
@@ -19,7 +23,9 @@ pub fn tasks(module: &str, source: &str) -> Result<Vec<Description>, String> {
             records.insert(name.to_owned(), fields.collect());
         }
     }
-    let tasks = comments.iter().filter(|comment| comment.tags("task").next().is_some());
+    let tasks = comments
+        .iter()
+        .filter(|comment| comment.tags("task").next().is_some());
     let described = tasks.map(|comment| {
         let name = exported(comment.below).ok_or_else(|| {
             let line = comment.line;
@@ -38,9 +44,15 @@ fn describe(
 ) -> Result<Description, String> {
     let parameters = comment.tags("param").map(|(one, rest)| {
         let name = words(rest).next().unwrap_or_default();
-        let optional = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+        let optional = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
         // A default stands behind the name: `[number=42]`.
-        let bare = optional.unwrap_or(name).split('=').next().unwrap_or_default();
+        let bare = optional
+            .unwrap_or(name)
+            .split('=')
+            .next()
+            .unwrap_or_default();
         if one.is_empty() || bare.is_empty() {
             return Err(format!(
                 "line {}: a parameter of `{name}` needs a type and a name: `@param {{TYPE}} NAME`",
@@ -191,7 +203,9 @@ fn exported(source: &str) -> Option<&str> {
     if let Some(length) = keyword(rest, "async") {
         rest = &rest[length..];
     }
-    let length = ["function", "const", "let"].iter().find_map(|word| keyword(rest, word))?;
+    let length = ["function", "const", "let"]
+        .iter()
+        .find_map(|word| keyword(rest, word))?;
     rest = rest[length..].trim_start_matches('*').trim_start();
     let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
     let name = &rest[..end.unwrap_or(rest.len())];
@@ -202,7 +216,12 @@ fn exported(source: &str) -> Option<&str> {
 fn returned_item(text: &str) -> Option<&str> {
     let (name, items) = generic(text.trim())?;
     let streams = [
-        "Generator", "AsyncGenerator", "Iterable", "AsyncIterable", "Iterator", "AsyncIterator",
+        "Generator",
+        "AsyncGenerator",
+        "Iterable",
+        "AsyncIterable",
+        "Iterator",
+        "AsyncIterator",
         "IterableIterator",
     ];
     let first = split(items, ',').first().copied();
@@ -334,7 +353,10 @@ export function other() {}
         assert_eq!((&*task.module, &*task.name), ("m", "move"));
         assert_eq!(task.doc, "Moves a point,\nand more.");
         let parameters = [("point", "Point"), ("by", "Option<i64>")];
-        assert_eq!(task.parameters, parameters.map(|(a, b)| (a.into(), b.into())));
+        assert_eq!(
+            task.parameters,
+            parameters.map(|(a, b)| (a.into(), b.into()))
+        );
         assert_eq!(task.returns, "Point");
         assert_eq!(task.error.as_deref(), Some("Lost"));
         assert_eq!(task.wants.read, ["/etc", "/var"]);
@@ -361,9 +383,13 @@ export function other() {}
 
     #[test]
     fn generators_return_items() {
-        let source = "/** @task\n @returns {Generator<bigint, void>} */ export function* numbers() {}";
+        let source =
+            "/** @task\n @returns {Generator<bigint, void>} */ export function* numbers() {}";
         let tasks = tasks("m", source).unwrap();
-        assert_eq!((&*tasks[0].name, &*tasks[0].returns), ("numbers", "Receiver<i64>"));
+        assert_eq!(
+            (&*tasks[0].name, &*tasks[0].returns),
+            ("numbers", "Receiver<i64>")
+        );
     }
 
     #[test]
@@ -373,6 +399,10 @@ export function other() {}
             "line 2: `@task` needs an exported function below its comment"
         );
         let untyped = "/**\n * @task\n * @param a\n */\nexport function f(a) {}";
-        assert!(tasks("m", untyped).unwrap_err().contains("needs a type and a name"));
+        assert!(
+            tasks("m", untyped)
+                .unwrap_err()
+                .contains("needs a type and a name")
+        );
     }
 }

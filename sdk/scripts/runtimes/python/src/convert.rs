@@ -64,15 +64,17 @@ fn convert(vm: &VirtualMachine, object: &PyObjectRef, depth: usize) -> PyResult<
     }
     if let Some(number) = object.downcast_ref::<PyInt>() {
         let number = number.as_bigint().to_i128();
-        return number.map(Value::Int).ok_or_else(|| {
-            vm.new_overflow_error("an integer has more than 64 bits")
-        });
+        return number
+            .map(Value::Int)
+            .ok_or_else(|| vm.new_overflow_error("an integer has more than 64 bits"));
     }
     if let Some(number) = object.downcast_ref::<PyFloat>() {
         return Ok(Value::Float(number.to_f64()));
     }
     if let Some(text) = object.downcast_ref::<PyStr>() {
-        let text = text.to_str().ok_or_else(|| vm.new_value_error("a text has lone surrogates"));
+        let text = text
+            .to_str()
+            .ok_or_else(|| vm.new_value_error("a text has lone surrogates"));
         return Ok(text?.into());
     }
     if let Some(bytes) = object.downcast_ref::<PyBytes>() {
@@ -91,7 +93,10 @@ fn convert(vm: &VirtualMachine, object: &PyObjectRef, depth: usize) -> PyResult<
     }
     if let Some(dict) = object.downcast_ref::<PyDict>() {
         let entries = dict.into_iter().map(|(key, value)| {
-            Ok((convert(vm, &key, depth + 1)?, convert(vm, &value, depth + 1)?))
+            Ok((
+                convert(vm, &key, depth + 1)?,
+                convert(vm, &value, depth + 1)?,
+            ))
         });
         return entries.collect::<PyResult<_>>().map(Value::Map);
     }

@@ -21,7 +21,10 @@ use crate::{
 const RUNTIME: &str = include_str!("../../../../python/runtime.py");
 
 /// The library of scripts.
-const LIBRARY: (&str, &str) = ("wxec/__init__.py", include_str!("../../../../python/wxec/__init__.py"));
+const LIBRARY: (&str, &str) = (
+    "wxec/__init__.py",
+    include_str!("../../../../python/wxec/__init__.py"),
+);
 
 thread_local! {
     /// The files that can be imported, while a script is loaded.
@@ -73,11 +76,13 @@ impl Interpreter for Python {
     fn call(&self, task: usize, arguments: Vec<(&Type, Value)>) -> Result<Value, Stop> {
         self.interpreter.enter(|vm| {
             let arguments = arguments.into_iter().map(|(_, value)| to_python(vm, value));
-            let called = arguments.collect::<PyResult<Vec<_>>>().and_then(|arguments| {
-                let task = vm.ctx.new_int(task);
-                let value = self.invoke.call((task, vm.ctx.new_list(arguments)), vm)?;
-                from_python(vm, &value)
-            });
+            let called = arguments
+                .collect::<PyResult<Vec<_>>>()
+                .and_then(|arguments| {
+                    let task = vm.ctx.new_int(task);
+                    let value = self.invoke.call((task, vm.ctx.new_list(arguments)), vm)?;
+                    from_python(vm, &value)
+                });
             called.map_err(|error| stop(vm, &self.describe, error))
         })
     }
@@ -103,7 +108,11 @@ fn start(
         let scope = vm.new_scope_with_builtins();
         vm.run_string(scope.clone(), RUNTIME, "<wxec>")?;
         let function = |name: &str| scope.globals.get_item(name, vm);
-        Ok((function("load")?, function("invoke")?, function("describe")?))
+        Ok((
+            function("load")?,
+            function("invoke")?,
+            function("describe")?,
+        ))
     };
     let (load, invoke, describe) = bind().map_err(internal)?;
     let tasks = to_python(vm, Value::List(paths)).and_then(|paths| {
@@ -118,7 +127,8 @@ fn start(
 fn source(path: PyStrRef, vm: &VirtualMachine) -> PyObjectRef {
     let path = path.to_string_lossy();
     let own = FILES.with_borrow(|files| files.get(&*path).cloned());
-    let found = own.or_else(|| STANDARD.with_borrow(|files| files.get(&*path).map(|text| (*text).into())));
+    let found =
+        own.or_else(|| STANDARD.with_borrow(|files| files.get(&*path).map(|text| (*text).into())));
     found.map_or(vm.ctx.none(), |text: String| vm.ctx.new_str(text).into())
 }
 
@@ -152,7 +162,12 @@ fn stop(vm: &VirtualMachine, describe: &PyObjectRef, error: PyBaseExceptionRef) 
             return Stop::Internal(text);
         }
     };
-    let text = |key| described.get(key).and_then(Value::as_text).map(str::to_owned);
+    let text = |key| {
+        described
+            .get(key)
+            .and_then(Value::as_text)
+            .map(str::to_owned)
+    };
     let number = |key| match described.get(key) {
         Some(Value::Int(number)) => u32::try_from(*number).unwrap_or(0),
         _ => 0,
@@ -163,7 +178,10 @@ fn stop(vm: &VirtualMachine, describe: &PyObjectRef, error: PyBaseExceptionRef) 
             type_name,
             message,
             chain: texts(described.get("chain")),
-            data: described.get("data").filter(|data| **data != Value::Null).and_then(|data| cbor::encode(data).ok()),
+            data: described
+                .get("data")
+                .filter(|data| **data != Value::Null)
+                .and_then(|data| cbor::encode(data).ok()),
         }),
         None => Stop::Panicked(Panic {
             message,
@@ -176,12 +194,19 @@ fn stop(vm: &VirtualMachine, describe: &PyObjectRef, error: PyBaseExceptionRef) 
 
 fn texts(list: Option<&Value>) -> Vec<String> {
     let items = list.map_or(&[][..], Value::as_list).iter();
-    items.filter_map(|item| item.as_text().map(str::to_owned)).collect()
+    items
+        .filter_map(|item| item.as_text().map(str::to_owned))
+        .collect()
 }
 
 /// Reads the description that Python made of a task.
 fn description(task: &Value) -> Description {
-    let text = |key| task.get(key).and_then(Value::as_text).unwrap_or_default().to_owned();
+    let text = |key| {
+        task.get(key)
+            .and_then(Value::as_text)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let pairs = |value: Option<&Value>| -> Vec<(String, String)> {
         let items = value.map_or(&[][..], Value::as_list).iter();
         let pairs = items.filter_map(|pair| match pair.as_list() {
@@ -197,7 +222,10 @@ fn description(task: &Value) -> Description {
     let records = records.iter().map(|(name, fields)| {
         let fields = pairs(Some(fields)).into_iter();
         let fields = fields.map(|(name, type_name)| Field { name, type_name });
-        (name.as_text().unwrap_or_default().to_owned(), fields.collect())
+        (
+            name.as_text().unwrap_or_default().to_owned(),
+            fields.collect(),
+        )
     });
     let wants = |key| texts(task.get("wants").and_then(|wants| wants.get(key)));
     let flag = |key| task.get("wants").and_then(|wants| wants.get(key)) == Some(&Value::Bool(true));

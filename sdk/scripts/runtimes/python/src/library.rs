@@ -11,7 +11,10 @@ struct Packed(UnsafeCell<[u8; LENGTH]>);
 // SAFETY: a guest has one thread.
 unsafe impl Sync for Packed {}
 
-static PACKED: Packed = Packed(UnsafeCell::new(*include_bytes!(concat!(env!("OUT_DIR"), "/library"))));
+static PACKED: Packed = Packed(UnsafeCell::new(*include_bytes!(concat!(
+    env!("OUT_DIR"),
+    "/library"
+))));
 
 /// Returns the text of each file, by its path.
 pub(crate) fn files() -> BTreeMap<&'static str, &'static str> {
@@ -29,9 +32,8 @@ pub(crate) fn files() -> BTreeMap<&'static str, &'static str> {
         let [name, text] = lengths.map(|length| {
             u32::from_le_bytes(length.try_into().expect("it is four bytes")) as usize
         });
-        let [name, text] = [name, text].map(|length| {
-            str::from_utf8(take(length)).expect("sources are UTF-8")
-        });
+        let [name, text] =
+            [name, text].map(|length| str::from_utf8(take(length)).expect("sources are UTF-8"));
         left -= 8 + name.len() + text.len();
         files.insert(name, text);
     }

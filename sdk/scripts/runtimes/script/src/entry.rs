@@ -16,7 +16,7 @@ use wxec_protocol::{
     cbor,
 };
 
-use crate::{Task, Type, Value, host, imports, task::Description, types::Direction};
+use crate::{Task, Type, Value, allocator, host, imports, task::Description, types::Direction};
 
 /// A file of a script.
 pub type SourceFile = (String, String);
@@ -59,6 +59,9 @@ thread_local! {
 #[macro_export]
 macro_rules! runtime {
     ($interpreter:ty) => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::allocator::Traceless = $crate::allocator::Traceless;
+
         /// Loads the script in the input, and returns an image of the module's memory.
         #[unsafe(export_name = "wx1__image")]
         extern "C" fn image() -> i32 {
@@ -91,7 +94,9 @@ pub fn image<I: Interpreter + 'static>() -> i32 {
         Err(stop) => return explain(stop) as i32,
     };
     let mut head = vec![0x5a, 0, 0, 0, 0, 0, 0, 0, 0];
-    tasks.iter().for_each(|task| head.extend_from_slice(task.record()));
+    tasks
+        .iter()
+        .for_each(|task| head.extend_from_slice(task.record()));
     let records = (head.len() - 9) as u32;
     head[5..9].copy_from_slice(&records.to_le_bytes());
     LOADED.set(Some(Loaded {
@@ -100,6 +105,7 @@ pub fn image<I: Interpreter + 'static>() -> i32 {
     }));
     let _ = io::stdout().flush();
     forget_host();
+    allocator::loaded();
     // From here on nothing is allocated, so that the memory stays of this size.
     let end = core::arch::wasm32::memory_size(0) << 16;
     let length = (head.len() - 5 + end) as u32;
@@ -212,7 +218,10 @@ fn tell_panic(report: &Panic) {
 fn report_panic(info: &PanicHookInfo<'_>) {
     let location = info.location();
     tell_panic(&Panic {
-        message: info.payload_as_str().unwrap_or("a value that is no text").to_owned(),
+        message: info
+            .payload_as_str()
+            .unwrap_or("a value that is no text")
+            .to_owned(),
         file: location.map(|location| location.file().to_owned()),
         line: location.map_or(0, |location| location.line()),
         column: location.map_or(0, |location| location.column()),

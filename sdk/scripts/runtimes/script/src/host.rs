@@ -3,16 +3,14 @@
 
 use std::{
     cell::RefCell,
+    env,
     fs::{self, OpenOptions},
     io::{self, Write},
 };
 
 use wxec_protocol::{Items, abi, cbor, encode_item};
 
-use crate::{
-    Type, Value, imports,
-    types::Direction,
-};
+use crate::{Type, Value, imports, types::Direction};
 
 /// Bytes of a channel that are read at once.
 const PART_BYTES: usize = 64 << 10;
@@ -52,6 +50,13 @@ pub fn host(name: &str, arguments: &[Value]) -> Answer {
             Ok(Value::Null)
         }
         ("random", [Value::Int(length)]) => random(*length),
+        ("environment", []) => {
+            let variables = env::vars_os().map(|(name, value)| {
+                let [name, value] = [name, value].map(|text| text.to_string_lossy().into_owned());
+                (name.into(), value.into())
+            });
+            Ok(Value::Map(variables.collect()))
+        }
         ("trap", []) => core::arch::wasm32::unreachable(),
         ("encode", [Value::Text(text)]) => Ok(Value::Bytes(text.clone().into_bytes())),
         ("decode", [Value::Bytes(bytes)]) => match str::from_utf8(bytes) {
@@ -72,12 +77,14 @@ pub fn host(name: &str, arguments: &[Value]) -> Answer {
             };
             receive(channel, within)
         }),
-        ("close", [Value::Int(channel)]) => {
-            with_channel(*channel, |channel| done(imports::stream_close(channel.stream)))
-        }
+        ("close", [Value::Int(channel)]) => with_channel(*channel, |channel| {
+            done(imports::stream_close(channel.stream))
+        }),
         ("returned", []) => returned(),
 
-        (name, [Value::Text(path), rest @ ..]) if name.starts_with("file_") => file(name, path, rest),
+        (name, [Value::Text(path), rest @ ..]) if name.starts_with("file_") => {
+            file(name, path, rest)
+        }
 
         ("process_start", [question]) => asked(imports::process_start, question),
         ("stream_select", [question]) => asked(imports::stream_select, question),
@@ -85,17 +92,22 @@ pub fn host(name: &str, arguments: &[Value]) -> Answer {
         ("net_lookup", [question]) => asked(imports::net_lookup, question),
         ("file_call", [question]) => asked(imports::file_call, question),
         ("host_facts", []) => replied(imports::host_facts()),
-        ("host_call", [question, arguments]) => {
-            replied(imports::host_call(&encoded(question)?, &encoded(arguments)?))
+        ("host_call", [question, arguments]) => replied(imports::host_call(
+            &encoded(question)?,
+            &encoded(arguments)?,
+        )),
+        ("process_wait", [Value::Int(process)]) => {
+            replied(imports::process_wait(handle(*process)?))
         }
-        ("process_wait", [Value::Int(process)]) => replied(imports::process_wait(handle(*process)?)),
         ("process_try_wait", [Value::Int(process)]) => {
             replied(imports::process_try_wait(handle(*process)?))
         }
         ("process_kill", [Value::Int(process), Value::Int(signal)]) => {
             done(imports::process_kill(handle(*process)?, handle(*signal)?))
         }
-        ("process_forget", [Value::Int(process)]) => done(imports::process_forget(handle(*process)?)),
+        ("process_forget", [Value::Int(process)]) => {
+            done(imports::process_forget(handle(*process)?))
+        }
         ("stream_read", [Value::Int(stream), Value::Int(length)]) => {
             let mut buffer = vec![0; (*length).clamp(1, MAX_READ_BYTES) as usize];
             let length = number(imports::stream_read(handle(*stream)?, &mut buffer))?;
@@ -108,7 +120,11 @@ pub fn host(name: &str, arguments: &[Value]) -> Answer {
         }
         ("stream_timeout", [Value::Int(stream), Value::Int(direction), Value::Int(ms)]) => {
             let ms = i64::try_from(*ms).unwrap_or(-1);
-            done(imports::stream_timeout(handle(*stream)?, handle(*direction)?, ms))
+            done(imports::stream_timeout(
+                handle(*stream)?,
+                handle(*direction)?,
+                ms,
+            ))
         }
         ("stream_close", [Value::Int(stream)]) => done(imports::stream_close(handle(*stream)?)),
         ("net_shutdown", [Value::Int(stream), Value::Int(how)]) => {
@@ -162,7 +178,9 @@ fn add_channel(stream: i32, item: Type) -> Value {
 
 fn with_channel(place: i128, act: impl FnOnce(&mut Channel) -> Answer) -> Answer {
     CHANNELS.with_borrow_mut(|channels| {
-        let channel = usize::try_from(place).ok().and_then(|at| channels.get_mut(at));
+        let channel = usize::try_from(place)
+            .ok()
+            .and_then(|at| channels.get_mut(at));
         act(channel.ok_or_else(|| error("InvalidInput", "there is no such channel"))?)
     })
 }
@@ -220,11 +238,19 @@ fn file(name: &str, path: &str, rest: &[Value]) -> Answer {
                 Value::Bytes(bytes) => bytes,
                 _ => return Err(error("InvalidInput", "only a text or bytes can be written")),
             };
-            let options = OpenOptions::new().create(true).write(true).append(*append).truncate(!append).open(path);
-            options.and_then(|mut file| file.write_all(content)).map(|()| Value::Null)
+            let options = OpenOptions::new()
+                .create(true)
+                .write(true)
+                .append(*append)
+                .truncate(!append)
+                .open(path);
+            options
+                .and_then(|mut file| file.write_all(content))
+                .map(|()| Value::Null)
         }
         ("file_list", []) => fs::read_dir(path).and_then(|entries| {
-            let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned().into()));
+            let names =
+                entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned().into()));
             names.collect::<io::Result<_>>().map(Value::List)
         }),
         ("file_mkdir", []) => fs::create_dir_all(path).map(|()| Value::Null),
@@ -235,7 +261,12 @@ fn file(name: &str, path: &str, rest: &[Value]) -> Answer {
         .map(|()| Value::Null),
         ("file_rename", [Value::Text(to)]) => fs::rename(path, to).map(|()| Value::Null),
         ("file_exists", []) => fs::exists(path).map(Value::Bool),
-        _ => return Err(error("InvalidInput", format!("the host has no call `{name}`"))),
+        _ => {
+            return Err(error(
+                "InvalidInput",
+                format!("the host has no call `{name}`"),
+            ));
+        }
     };
     done.map_err(|why| error(&format!("{:?}", why.kind()), why.to_string()))
 }
@@ -270,7 +301,10 @@ fn random(length: i128) -> Answer {
     // SAFETY: the host writes no more than the buffer's length, to its beginning.
     match unsafe { wasi::random_get(bytes.as_mut_ptr(), bytes.len()) } {
         0 => Ok(Value::Bytes(bytes)),
-        code => Err(error("Other", format!("the host has no random numbers: {code}"))),
+        code => Err(error(
+            "Other",
+            format!("the host has no random numbers: {code}"),
+        )),
     }
 }
 

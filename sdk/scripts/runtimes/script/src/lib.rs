@@ -9,6 +9,8 @@ mod types;
 mod value;
 
 #[cfg(target_family = "wasm")]
+pub mod allocator;
+#[cfg(target_family = "wasm")]
 pub mod entry;
 #[cfg(target_family = "wasm")]
 mod host;

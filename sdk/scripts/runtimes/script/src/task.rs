@@ -125,9 +125,8 @@ impl Task {
         let values = places.map(|((name, one), given)| {
             let wrong = |why| format!("argument `{name}`: {why}");
             let value = match given {
-                Some(bytes) => {
-                    cbor::decode(bytes).map_err(|error| wrong(format!("expected {one}, {error}")))?
-                }
+                Some(bytes) => cbor::decode(bytes)
+                    .map_err(|error| wrong(format!("expected {one}, {error}")))?,
                 None if one.is_optional() => Value::Null,
                 None => return Err(format!("argument `{name}` is missing: expected {one}")),
             };
@@ -182,7 +181,10 @@ mod tests {
         let wrong = |input: &[u8]| arguments(input).unwrap_err();
         assert_eq!(wrong(b"\x80"), "argument `a` is missing: expected i64");
         assert_eq!(wrong(b"\x83\x01\x61x\x01"), "3 arguments for 2 parameters");
-        assert_eq!(wrong(b"\x81\x61x"), "argument `a`: expected i64, found a text");
+        assert_eq!(
+            wrong(b"\x81\x61x"),
+            "argument `a`: expected i64, found a text"
+        );
         assert_eq!(
             wrong(b"\x82\x01\x02"),
             "argument `b`: expected String, found the integer 2"

@@ -162,7 +162,9 @@ impl Type {
                 Value::Map(checked.collect::<Result<_, _>>()?)
             }
             (Self::Int(name, _, greatest), Value::Int(number)) if *greatest == MAX_SAFE as i128 => {
-                return Err(format!("expected {name} of at most 53 bits, found the integer {number}"));
+                return Err(format!(
+                    "expected {name} of at most 53 bits, found the integer {number}"
+                ));
             }
             (_, found) => return Err(format!("expected {self}, found {found}")),
         })
@@ -245,7 +247,9 @@ fn parse(text: &str, records: &Records, nesting: usize) -> Result<Type, String> 
             false => Type::Tuple(types),
         });
     }
-    let generic = text.split_once('<').and_then(|(name, rest)| Some((name, rest.strip_suffix('>')?)));
+    let generic = text
+        .split_once('<')
+        .and_then(|(name, rest)| Some((name, rest.strip_suffix('>')?)));
     Ok(match (text, generic) {
         ("bool", _) => Type::Bool,
         ("f64" | "f32", _) => Type::Float,
@@ -294,16 +298,32 @@ mod tests {
             type_name: "i64".into(),
         });
         let records = Records::from([("Point".into(), fields.into())]);
-        Type::parse(type_name, &records).unwrap().check(value, direction)
+        Type::parse(type_name, &records)
+            .unwrap()
+            .check(value, direction)
     }
 
     #[test]
     fn types_are_shown_as_they_are_written() {
         for text in [
-            "bool", "i64", "u8", "f64", "String", "Bytes", "Vec<Option<String>>", "()", "Value",
-            "BTreeMap<String, Vec<(i64, String)>>", "(i64,)", "Sender<(i64, f64)>", "Receiver<i64>",
+            "bool",
+            "i64",
+            "u8",
+            "f64",
+            "String",
+            "Bytes",
+            "Vec<Option<String>>",
+            "()",
+            "Value",
+            "BTreeMap<String, Vec<(i64, String)>>",
+            "(i64,)",
+            "Sender<(i64, f64)>",
+            "Receiver<i64>",
         ] {
-            assert_eq!(Type::parse(text, &Records::new()).unwrap().to_string(), text);
+            assert_eq!(
+                Type::parse(text, &Records::new()).unwrap().to_string(),
+                text
+            );
         }
         assert_eq!(
             Type::parse("Vec<Pint>", &Records::new()),
@@ -318,7 +338,11 @@ mod tests {
             type_name: "Option<List>".into(),
         };
         let records = Records::from([("List".into(), vec![field])]);
-        assert!(Type::parse("List", &records).unwrap_err().contains("nests too deeply"));
+        assert!(
+            Type::parse("List", &records)
+                .unwrap_err()
+                .contains("nests too deeply")
+        );
     }
 
     #[test]
@@ -334,7 +358,10 @@ mod tests {
             "expected i64, found the number 1.0"
         );
         assert_eq!(
-            wrong("Vec<bool>", Value::List(vec![Value::Bool(true), Value::Null])),
+            wrong(
+                "Vec<bool>",
+                Value::List(vec![Value::Bool(true), Value::Null])
+            ),
             "item 2: expected bool, found null"
         );
         assert_eq!(
@@ -342,7 +369,10 @@ mod tests {
             "field `y` is missing"
         );
         assert_eq!(
-            wrong("BTreeMap<String, u64>", Value::record([("a", Value::Int(-1))])),
+            wrong(
+                "BTreeMap<String, u64>",
+                Value::record([("a", Value::Int(-1))])
+            ),
             "entry `a`: expected u64, found the integer -1"
         );
     }
@@ -356,7 +386,10 @@ mod tests {
         assert!(out("i64", Value::Float(1e300)).is_err());
         assert!(out("u64", Value::Float(-1.0)).is_err());
         assert_eq!(
-            out("BTreeMap<u64, u64>", Value::record([("3", Value::Float(1.0))])),
+            out(
+                "BTreeMap<u64, u64>",
+                Value::record([("3", Value::Float(1.0))])
+            ),
             Ok(Value::Map(vec![(Value::Int(3), Value::Int(1))]))
         );
         assert_eq!(out("()", Value::Int(1)), Ok(Value::Null));

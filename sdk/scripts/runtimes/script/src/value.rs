@@ -208,7 +208,12 @@ mod tests {
 
     #[test]
     fn hostile_lengths_and_depths_are_errors() {
-        for bytes in [&b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff"[..], b"\x5a\xff\xff\xff\xff", b"\x61\xff", b""] {
+        for bytes in [
+            &b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff"[..],
+            b"\x5a\xff\xff\xff\xff",
+            b"\x61\xff",
+            b"",
+        ] {
             assert!(cbor::decode::<Value>(bytes).is_err(), "{bytes:?}");
         }
         assert!(cbor::decode::<Value>(&[0x81; 1000]).is_err());
