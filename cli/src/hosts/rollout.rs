@@ -156,9 +156,10 @@ impl Rollout {
     pub(crate) fn begin(&mut self) {
         let (view, steps) = (self.view, self.steps.clone());
         let work = self.work.take();
-        self.recording = match self.is_kept {
-            true => work.map(|work| Recording::begin(work, view, steps.clone())),
-            false => work.filter(|_| view.as_events).map(Recording::of_events),
+        self.recording = if self.is_kept {
+            work.map(|work| Recording::begin(work, view, steps.clone()))
+        } else {
+            work.filter(|_| view.as_events).map(Recording::of_events)
         };
         if let (None, true, Some(steps)) = (&self.recording, view.on_terminal, steps) {
             live::show_steps(steps);

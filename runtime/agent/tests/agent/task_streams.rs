@@ -18,7 +18,9 @@ const GUEST: &str = r#"(module
     (import "wxec_v1" "stream_read" (func $stream_read (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "stream_write" (func $stream_write (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "stream_close" (func $stream_close (param i32) (result i32)))
-    (import "wxec_v1" "log" (func $log (param i32 i32 i32)))
+    (import "wxec_v1" "log_record" (func $log_record (param i32 i32 i32 i32 i32)))
+    (func $log (param i32 i32 i32)
+        (call $log_record (local.get 0) (i32.const 0) (i32.const 0) (local.get 1) (local.get 2)))
     (memory (export "memory") 2)
 
     ;; Writes until that fails, and returns how much it wrote.

@@ -63,9 +63,6 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
             ("panic", panic),
         ],
     )?;
-    linker.func_wrap_async(abi::IMPORTS, "log", |caller, (level, pointer, length)| {
-        Box::new(log_record(caller, level, 0, 0, pointer, length))
-    })?;
     linker.func_wrap_async(
         abi::IMPORTS,
         "log_record",

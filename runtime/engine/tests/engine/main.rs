@@ -61,13 +61,15 @@ const PRELUDE: &str = r#"
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (import "wxec_v1" "error_write" (func $error_write (param i32 i32)))
-    (import "wxec_v1" "log" (func $log (param i32 i32 i32)))
+    (import "wxec_v1" "log_record" (func $log_record (param i32 i32 i32 i32 i32)))
     (import "wxec_v1" "log_record" (func $log_record (param i32 i32 i32 i32 i32)))
     (import "wxec_v1" "panic" (func $panic (param i32 i32)))
     (import "wxec_v1" "cancelled" (func $cancelled (result i32)))
     (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+    (func $log (param i32 i32 i32)
+        (call $log_record (local.get 0) (i32.const 0) (i32.const 0) (local.get 1) (local.get 2)))
     (memory (export "memory") 1)
 "#;
 

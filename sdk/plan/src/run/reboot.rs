@@ -75,10 +75,12 @@ impl Reboot {
         run.leave_step();
         let state = state?;
         let changed = matches!(state, State::Changed | State::WouldChange);
+        let is_unknown = matches!(state, State::Unknown { .. });
         run.add(step.clone(), state, Vec::new(), began);
         Ok(Settled {
             step,
             changed,
+            is_unknown,
             digest: digest_of(&self.after),
         })
     }
@@ -115,6 +117,10 @@ impl Run {
             return Ok(State::Changed);
         }
         if !is_owed {
+            if let Some(unknown) = reboot.after.iter().find(|input| input.is_unknown) {
+                let why = format!("`{}` may change something", unknown.step);
+                return Ok(State::Unknown { why });
+            }
             if !is_known {
                 self.note(Entry::Restarted { step, with })?;
             }
