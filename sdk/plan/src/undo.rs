@@ -56,7 +56,7 @@ fn undo(made: &Made, run: &mut Run) -> Result<bool, Fault> {
     | Made::Setting { path, .. } = made
     {
         // The record does not know where the plan has put secrets.
-        run.keep_secret(&[path.clone()]);
+        run.keep_secret(std::slice::from_ref(path));
     }
     match made {
         Made::File(path) => prefabs::file(path).absent().ensure(run),
