@@ -130,6 +130,14 @@ impl<C> Order<C> {
         self
     }
 
+    /// Is carried out only if the run has this number on its host, which a [report](Report::run) tells:
+    /// of several orders for one run, as when one arrives twice, the first is carried out.
+    #[must_use]
+    pub fn only_as_run(mut self, number: u64) -> Self {
+        self.opening.as_run = Some(number);
+        self
+    }
+
     /// Goes on with an older record, if the last one is damaged.
     #[must_use]
     pub fn repair_record(mut self) -> Self {
@@ -168,9 +176,11 @@ impl<C> Order<C> {
         self
     }
 
-    /// Applies what a preview foresaw: fails at the first step that would change something else.
+    /// Applies what a preview foresaw: fails before the first step if another run came since, and at
+    /// the first step that would change something else.
     #[must_use]
     pub fn foreseen(mut self, foreseen: Foreseen) -> Self {
+        self.opening.as_run = foreseen.run();
         self.foreseen = Some(foreseen);
         self
     }

@@ -13,6 +13,10 @@ pub struct Report {
     pub mode: String,
     /// True if the plan only said what it would do.
     pub preview: bool,
+    /// The number of this run on its host, or in a preview the number that a run would have: one more
+    /// than that of the last one. `None` without a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u64>,
     /// The steps.
     pub steps: Vec<StepReport>,
     /// Steps of earlier runs whose work is there, and that the plan does not have any more.

@@ -194,6 +194,11 @@ impl Record {
         self.reboots.get(step).map(String::as_str)
     }
 
+    /// Number of the run under way, or in a preview of the one that would come.
+    pub(crate) fn number(&self, preview: bool) -> u64 {
+        self.next_number() - u64::from(!preview)
+    }
+
     /// Number of the next run.
     fn next_number(&self) -> u64 {
         self.runs.last().map_or(1, |run| run.number + 1)

@@ -26,6 +26,9 @@ pub(crate) struct Opening {
     /// True to go on with an older record if the last one is damaged.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) repair: bool,
+    /// The number that the run has to have. By default it may have any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) as_run: Option<u64>,
 }
 
 /// The record of the run that is under way.
@@ -64,6 +67,9 @@ impl Recorder {
         let mut folder = Folder::new(folder);
         let lock = lock(&folder, opening)?;
         let mut record = folder.read(opening.repair)?;
+        if let Some(number) = opening.as_run {
+            check_number(&record, number)?;
+        }
         let died = record
             .runs
             .last()
@@ -112,6 +118,27 @@ impl Recorder {
         })?;
         self.folder.commit(&self.record)
     }
+}
+
+/// Fails if the next run is not to be the one with this number. A run that died, as one does that
+/// restarts its host, did not take its number from those that go on with it.
+fn check_number(record: &Record, number: u64) -> Result<(), Fault> {
+    let other = record
+        .runs
+        .iter()
+        .find(|run| run.number >= number && run.ended.is_some());
+    let Some(other) = other else {
+        return Ok(());
+    };
+    let by = if other.by.is_empty() {
+        String::new()
+    } else {
+        format!(" of {}", other.by.escape_debug())
+    };
+    let message = format!(
+        "this is to be run {number} of the plan on this host, and another one{by} was that already"
+    );
+    Err(Fault::of(FaultKind::Moved, message))
 }
 
 /// Takes the lock of the record, waits for it as long as `opening` says, and leaves there who has it.

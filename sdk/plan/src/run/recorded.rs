@@ -37,6 +37,8 @@ impl Run {
             crash_point();
             recorder
         };
+        let number = recorder.record().number(self.is_preview());
+        self.report.run = Some(number);
         self.recorder = Some(recorder);
         Ok(())
     }

@@ -49,6 +49,27 @@ fn place() -> tempfile::TempDir {
 }
 
 #[test]
+fn an_order_for_one_run_is_carried_out_once() {
+    let (place, record) = (place(), tempfile::tempdir().unwrap());
+    let order = || Order::new(()).recorded_in(record.path()).by("mia");
+    let plan = |run: &mut Run, ()| site(run, place.path());
+    let preview = order().preview().carry_out(plan).unwrap();
+    assert_eq!(preview.run, Some(1));
+    let [first, second] = [0, 1].map(|_| order().only_as_run(1).carry_out(plan));
+    assert_eq!(first.unwrap().run, Some(1));
+    let failed = second.unwrap_err();
+    assert_eq!(failed.fault.kind, FaultKind::Moved);
+    assert_eq!(
+        failed.fault.message,
+        "this is to be run 1 of the plan on this host, and another one of mia was that already"
+    );
+    // So it is with what a preview foresaw before.
+    let late = order().foreseen(preview.foreseen()).carry_out(plan);
+    assert_eq!(late.unwrap_err().fault.kind, FaultKind::Moved);
+    assert_eq!(order().only_as_run(2).carry_out(plan).unwrap().run, Some(2));
+}
+
+#[test]
 fn what_is_restarted_is_restarted_once_for_each_change() {
     let (place, record) = (place(), tempfile::tempdir().unwrap());
     let log = place.path().join("log");
