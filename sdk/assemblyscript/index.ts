@@ -8,5 +8,6 @@ export { Option, Pair } from "./assembly/values";
 export { Receiver, Sender, isClosed } from "./assembly/channel";
 export { Command, Output, Process } from "./assembly/process";
 export { appendFile, readFile, readText, sleep, writeFile, writeText } from "./assembly/files";
+export { Call, Connection, Distro, Facts, RemoteError, facts } from "./assembly/machine";
 export { WxecReader } from "./assembly/reader";
 export { WxecWriter } from "./assembly/writer";

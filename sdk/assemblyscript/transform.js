@@ -24,11 +24,10 @@ export default class WxecTransform extends Transform {
 
   afterParse(parser) {
     // The compiler has its runtime as an entry as well.
-    const found = parser.sources.filter(({ sourceKind, normalizedPath }) => sourceKind <= USER_ENTRY && !normalizedPath.startsWith("~lib/"));
-    const entries = found.filter((source) => source.sourceKind === USER_ENTRY);
+    const entry = parser.sources.find(({ sourceKind, normalizedPath }) => sourceKind === USER_ENTRY && !isLibrary(normalizedPath));
+    const root = entry?.normalizedPath.replace(/[^/]*$/, "") ?? "";
     const crate = snakeCase(packageName(this.baseDir).split("/").pop().replaceAll("-", "_"));
-    const root = entries.length ? entries[0].normalizedPath.replace(/[^/]*$/, "") : "";
-    for (const source of found) {
+    for (const source of [...parser.sources]) {
       const additions = this.additions(source, crate, root);
       if (additions.length) replace(parser, source, withAdditions(source.text, additions));
     }
@@ -56,7 +55,7 @@ export default class WxecTransform extends Transform {
     const additions = [];
     const module = modulePath(source.normalizedPath, crate, root);
     for (const node of source.statements) {
-      if (node.kind === NodeKind.FunctionDeclaration && decorator(node, "task")) {
+      if (node.kind === NodeKind.FunctionDeclaration && decorator(node, "task") && !isLibrary(source.normalizedPath)) {
         additions.push([source.text.length, this.task(node, source, module)]);
       } else if (node.kind === NodeKind.ClassDeclaration && decorator(node, "record")) {
         additions.push([node.range.end - 1, this.record(node, source, module)]);
@@ -238,6 +237,11 @@ function replace(parser, source, text) {
   parser.sources.splice(parser.sources.indexOf(source), 1);
   parser.donelog.delete(source.internalPath);
   parser.parseFile(text, source.normalizedPath, source.sourceKind === USER_ENTRY);
+}
+
+/** Tells if a source is of a package; its tasks are not those of this module. */
+function isLibrary(path) {
+  return path.startsWith("~lib/");
 }
 
 function packageName(folder) {

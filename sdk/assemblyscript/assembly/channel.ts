@@ -128,7 +128,8 @@ export class Sender<T> {
     if (writer.error.length) return new TaskError("an item cannot be sent: " + writer.error);
     if (length > MAX_ITEM_BYTES) return new TaskError(`an item of ${length} bytes, more than the ${MAX_ITEM_BYTES} allowed`);
     writer.setFixed(length);
-    return writeAll(this.stream, writer.finish());
+    const encoded = writer.finish();
+    return writeAll(this.stream, changetype<usize>(encoded), encoded.byteLength);
   }
 
   /** Tells the caller that nothing more is sent. */
@@ -137,10 +138,11 @@ export class Sender<T> {
   }
 }
 
-function writeAll(stream: Stream, bytes: ArrayBuffer): TaskError | null {
+/** Writes all of the bytes. */
+export function writeAll(stream: Stream, from: usize, length: i32): TaskError | null {
   let done = 0;
-  while (done < bytes.byteLength) {
-    const count = stream.write(changetype<usize>(bytes) + done, bytes.byteLength - done);
+  while (done < length) {
+    const count = stream.write(from + done, length - done);
     if (!count.isOk) return count.error;
     done += count.value;
   }

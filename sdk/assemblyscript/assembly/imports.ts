@@ -36,3 +36,11 @@ export declare function processWait(process: i32): i32;
 export declare function processKill(process: i32, signal: i32): i32;
 @external("wxec_v1", "process_forget")
 export declare function processForget(process: i32): i32;
+@external("wxec_v1", "net_connect")
+export declare function netConnect(question: usize, length: u32): i32;
+@external("wxec_v1", "net_shutdown")
+export declare function netShutdown(stream: i32, how: i32): i32;
+@external("wxec_v1", "host_facts")
+export declare function hostFacts(): i32;
+@external("wxec_v1", "host_call")
+export declare function hostCall(question: usize, length: u32, input: usize, inputLength: u32): i32;

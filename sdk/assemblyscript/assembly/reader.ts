@@ -309,6 +309,11 @@ export class WxecReader {
     this.levels++;
   }
 
+  /** Returns true if a text comes next. */
+  isText(): bool {
+    return this.at < this.end && this.byteAt(this.at) >> 5 == 3;
+  }
+
   /** Takes a null, if one comes next. */
   takeNull(): bool {
     if (this.at >= this.end) return false;
