@@ -50,9 +50,12 @@ type RemoteError struct {
 }
 
 func (e *RemoteError) Error() string {
+	fields, _ := e.Detail.(map[string]any)
 	switch {
 	case e.Failure != nil:
 		return e.Failure.Error()
+	case fields["message"] != nil:
+		return fmt.Sprintf("%s: %v", e.Kind, fields["message"])
 	case e.Detail != nil:
 		return fmt.Sprintf("%s: %v", e.Kind, e.Detail)
 	}
