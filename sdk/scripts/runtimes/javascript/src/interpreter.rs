@@ -1,6 +1,6 @@
 //! The interpreter: reads the files of a script as modules, and calls their functions.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use rquickjs::{
     Array, CatchResultExt, CaughtError, Context, Ctx, Error, Exception, Function, Module, Object,
@@ -35,6 +35,8 @@ impl Interpreter for JavaScript {
     fn load(files: Vec<SourceFile>) -> std::result::Result<(Self, Vec<Description>), Stop> {
         let failed = |error: Error| Stop::Internal(error.to_string());
         let runtime = Runtime::new().map_err(failed)?;
+        // The runtime lives as long as the module, and QuickJS asserts that no value outlives it.
+        mem::forget(runtime.clone());
         let context = Context::full(&runtime).map_err(failed)?;
         let files: BTreeMap<_, _> = files.into_iter().collect();
         let mut described = Vec::new();

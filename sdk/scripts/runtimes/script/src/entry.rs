@@ -91,7 +91,7 @@ pub fn image<I: Interpreter + 'static>() -> i32 {
         });
     let (interpreter, tasks) = match loaded {
         Ok(loaded) => loaded,
-        Err(stop) => return explain(stop) as i32,
+        Err(stop) => return explain(unloadable(stop)) as i32,
     };
     let mut head = vec![0x5a, 0, 0, 0, 0, 0, 0, 0, 0];
     tasks
@@ -113,6 +113,23 @@ pub fn image<I: Interpreter + 'static>() -> i32 {
     imports::write_output(&head);
     imports::write_memory(end);
     Status::Ok as i32
+}
+
+/// Makes a complaint about the script of an error of its top-level code. A panic would do, but an
+/// interpreter looks for files when it starts, and the host takes the refusal for the reason.
+fn unloadable(stop: Stop) -> Stop {
+    match stop {
+        Stop::Panicked(Panic {
+            message,
+            file: Some(file),
+            line,
+            column,
+        }) => Stop::BadArguments(format!("{file}:{line}:{column}: {message}")),
+        Stop::Panicked(Panic { message, .. }) | Stop::Failed(TaskFailure { message, .. }) => {
+            Stop::BadArguments(message)
+        }
+        stop => stop,
+    }
 }
 
 /// Makes libc ask for the directories and variables that it has, at the next use: those of a call are
