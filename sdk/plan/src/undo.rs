@@ -1,5 +1,7 @@
 //! Removing what plans made.
 
+use std::slice;
+
 use crate::{
     action::{Action, Change},
     command::command,
@@ -56,7 +58,7 @@ fn undo(made: &Made, run: &mut Run) -> Result<bool, Fault> {
     | Made::Setting { path, .. } = made
     {
         // The record does not know where the plan has put secrets.
-        run.keep_secret(std::slice::from_ref(path));
+        run.keep_secret(slice::from_ref(path));
     }
     match made {
         Made::File(path) => prefabs::file(path).absent().ensure(run),
