@@ -713,9 +713,12 @@ fn base64(bytes: &[u8]) -> String {
 /// Returns all files below a folder, but those of this name.
 fn files(folder: &Path, but: &[&str]) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    let all = entries.flat_map(|entry| match entry.file_type().unwrap().is_dir() {
-        true => files(&entry.path(), but),
-        false => vec![entry.path()],
+    let all = entries.flat_map(|entry| {
+        if entry.file_type().unwrap().is_dir() {
+            files(&entry.path(), but)
+        } else {
+            vec![entry.path()]
+        }
     });
     all.filter(|path| !but.iter().any(|name| path.ends_with(name)))
         .collect()

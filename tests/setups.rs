@@ -517,3 +517,40 @@ fn packages_of_dnf() {
     assert_eq!(cleaned.exit_code, Some(0), "{cleaned:?}");
     assert!(!machine.said("ls /usr/share").contains("wxec-hello"));
 }
+
+/// Lets root log in on the machine itself, by a key.
+const SSHD: &str = r#"
+mkdir -p /run/sshd; rm -rf /root/.ssh; mkdir -m 700 /root/.ssh; cd /root/.ssh
+ssh-keygen -q -t ed25519 -N '' -f id_ed25519; cp id_ed25519.pub authorized_keys
+ssh-keygen -q -t ed25519 -N '' -f /run/host_key
+/usr/sbin/sshd -f /dev/null -h /run/host_key -o ListenAddress=127.0.0.1 -o PermitRootLogin=yes -o PidFile=/run/sshd.pid
+printf 'localhost ' | cat - /run/host_key.pub >known_hosts
+"#;
+
+#[test]
+fn a_server_is_set_up_over_ssh_as_well() {
+    if !needs(&["sshd", "ssh", "ssh-keygen"]) {
+        return;
+    }
+    let Some(machine) = Debian::boot() else {
+        return;
+    };
+    machine.said(REPOSITORY);
+    machine.said(SSHD);
+    let address = format!("{}/ssh:root@localhost", machine.address());
+    let server = |address: &str| apply(address, "plans::server", &["--set", "word=one"]);
+    assert_eq!(summary(&server(&address)), "5 steps: 4 changed, 1 ok");
+    assert_eq!(machine.said("cat /srv/log"), "one\n");
+    // It is the same host with the same record, whatever leads to it.
+    assert_eq!(summary(&server(&machine.address())), "5 steps: 5 ok");
+    let gone = apply(
+        &address,
+        "plans::server",
+        &["--mode", "clean", "--set", "word=x"],
+    );
+    assert_eq!(gone.exit_code, Some(0), "{gone:?}");
+    assert_eq!(
+        machine.said("ls /etc/hello.conf 2>/dev/null || echo none"),
+        "none\n"
+    );
+}
