@@ -505,6 +505,23 @@ fn packages_of_dnf() {
     assert_eq!(summary(&gone), "1 step: 1 changed");
     assert_eq!(summary(&installed(&[hello, "absent=true"])), "1 step: 1 ok");
 
+    // Another transaction is waited for, and another dnf.
+    for hold in [
+        "import fcntl,os,subprocess,time; \
+         f=open(subprocess.check_output(['rpm','-E','%_dbpath'],text=True).strip()+'/.rpm.lock','r+'); \
+         fcntl.lockf(f,fcntl.LOCK_EX); open('/srv/held','w'); time.sleep(3)",
+        "import os,time; f='/var/cache/dnf/metadata_lock.pid'; open(f,'w').write(str(os.getpid())); \
+         open('/srv/held','w'); time.sleep(3); os.unlink(f)",
+    ] {
+        machine.said(&format!(
+            "python3 -c \"{hold}\" >/dev/null 2>&1 &
+             while [ ! -e /srv/held ]; do sleep .02; done; rm /srv/held"
+        ));
+        assert_eq!(summary(&installed(&[hello])), "1 step: 1 changed", "{hold}");
+        let gone = installed(&[hello, "absent=true"]);
+        assert_eq!(summary(&gone), "1 step: 1 changed");
+    }
+
     // What the plan has installed is removed by it.
     assert_eq!(summary(&installed(&[hello])), "1 step: 1 changed");
     let set = words(&[hello]);

@@ -81,6 +81,8 @@ pub(crate) struct Answer {
 const MAX_LOCK_WAIT: Duration = Duration::from_secs(600);
 /// Time between two tries to get it.
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
+/// Words of `apt-get` and of `rpm` when another one has the lock.
+const LOCKED: [&str; 2] = ["Could not get lock", "create transaction lock"];
 /// Bytes of a failed program's output that are told: its last lines say why.
 const MAX_TOLD_BYTES: usize = 2 << 10;
 
@@ -210,7 +212,8 @@ impl Command {
                 }
                 return Err(Fault::of(FaultKind::Command, self.absent()));
             };
-            let is_locked = answer.code != Some(0) && answer.stderr.contains("Could not get lock");
+            let says = |lock: &&str| answer.stderr.contains(lock);
+            let is_locked = answer.code != Some(0) && LOCKED.iter().any(says);
             if !(self.waits_for_lock && is_locked) || Instant::now() > until {
                 break answer;
             }

@@ -238,7 +238,8 @@ fn with_settings(manager: PackageManager, command: Command) -> Command {
             .env("APT_LISTCHANGES_FRONTEND", "none")
             .env("NEEDRESTART_MODE", "l"),
         PackageManager::Apk => command.args([format!("--wait={LOCK_WAIT_S}")]),
-        PackageManager::Dnf => command,
+        // It waits for another `dnf`, and not for the lock of a bare `rpm`.
+        PackageManager::Dnf => command.waits_for_lock(),
     }
 }
 
