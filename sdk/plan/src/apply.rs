@@ -1,6 +1,6 @@
 //! Plans applied to many hosts: an order for each, made of the settings of that host.
 
-use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use wxec::{
@@ -158,6 +158,11 @@ impl<C: Serialize + DeserializeOwned + 'static> Apply<C> {
         self.order(Order::prune)
     }
 
+    /// Waits so long for another run of the plan on a host to end; by default for ten seconds.
+    pub fn lock_wait(self, time: Duration) -> Self {
+        self.order(move |order| order.lock_wait(time))
+    }
+
     /// Applies what a preview has foreseen of each host: a host fails at the first step that would
     /// change something else.
     pub fn foreseen<N: Into<String>>(
@@ -172,7 +177,7 @@ impl<C: Serialize + DeserializeOwned + 'static> Apply<C> {
     }
 
     /// Changes the order for each host, as in
-    /// `site::apply(&web).order(|order| order.lock_wait(Duration::from_secs(60)))`.
+    /// `site::apply(&web).order(|order| order.unrecorded())`.
     pub fn order(mut self, change: impl Fn(Order<C>) -> Order<C> + Send + Sync + 'static) -> Self {
         let before = self.change;
         self.change = Arc::new(move |order| change(before(order)));
