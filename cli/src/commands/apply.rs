@@ -1,7 +1,6 @@
 //! `wxec apply` and `wxec validate`: set hosts up by a plan, or see whether they are.
 
 use std::{
-    cell::Cell,
     collections::HashMap,
     io::{self, IsTerminal},
     mem,
@@ -10,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc;
 use wxec::{
     CallOptions, Host, Module,
     call::{Need, Value},
@@ -29,7 +27,7 @@ use crate::{
         rollout_args::{Chosen, RolloutArgs},
     },
     base::{exit_code, quantity, verbosity::Verbosity},
-    history::steps::{StepNews, Steps},
+    history::steps::Steps,
     hosts::{
         job::{Job, OwnInputs, print_everywhere},
         recording::View,
@@ -262,8 +260,6 @@ struct Prepared<'a> {
     settings: Arc<Settings>,
     /// What the hosts tell of their steps, if they are to.
     steps: Option<Arc<Steps>>,
-    /// News of steps, for one run whose events are printed.
-    news: Cell<Option<mpsc::UnboundedReceiver<StepNews>>>,
     /// The config of each host.
     configs: Arc<HashMap<String, Config>>,
 }
@@ -283,17 +279,8 @@ impl<'a> Prepared<'a> {
         let settings = Settings::of(found, place, &args.settings, verbosity)?;
         let hosts = settings.hosts.iter().map(|(host, _)| host.clone());
         let mut chosen = args.rollout.chosen(hosts.collect())?;
-        let is_events = args
-            .format
-            .is_some_and(|format| Style::Format(format).is_events(chosen.several));
-        let (steps, news) = match (is_events, View::of(verbosity).on_terminal) {
-            (true, _) => {
-                let (steps, news) = Steps::with_news();
-                (Some(Arc::new(steps)), Some(news))
-            }
-            (false, true) => (Some(Arc::default()), None),
-            (false, false) => (None, None),
-        };
+        let is_shown = View::of(verbosity).on_terminal || is_events(args, chosen.several);
+        let steps = is_shown.then(Arc::<Steps>::default);
         for host in &mut chosen.hosts {
             *host = host.with_limits(args.limits.of_plan(host));
             if let Some(steps) = &steps {
@@ -311,7 +298,6 @@ impl<'a> Prepared<'a> {
             args,
             order,
             steps,
-            news: Cell::new(news),
             foreseen: None,
             first: first.map(|(host, _)| host.name().to_owned()),
             configs: settings.configs()?.into(),
@@ -406,7 +392,10 @@ impl<'a> Prepared<'a> {
     /// Calls the plan on all hosts, and prints their reports.
     fn print(&self, way: Way, rollout: Rollout, verbosity: Verbosity) -> Result<u8, CommandError> {
         let rollout = match self.steps.clone() {
-            Some(steps) => rollout.with_steps(steps, self.news.take()),
+            Some(steps) => {
+                let news = is_events(self.args, rollout.has_several()).then(|| steps.news());
+                rollout.with_steps(steps, news)
+            }
             None => rollout,
         };
         let preview = way != Way::Apply;
@@ -433,6 +422,12 @@ impl<'a> Prepared<'a> {
         let results = rollout.results(style, way == Way::Diff);
         print_everywhere(rollout, job, results, false, verbosity)
     }
+}
+
+/// Returns true if the events of a run are printed.
+fn is_events(args: &PlanArgs, several: bool) -> bool {
+    args.format
+        .is_some_and(|format| Style::Format(format).is_events(several))
 }
 
 /// Advice on a plan that lacks a grant.

@@ -27,18 +27,15 @@ pub(crate) struct Steps {
     /// By the names of hosts, with the time at which they began.
     under_way: Mutex<BTreeMap<String, (String, Instant)>>,
     /// Takes all news, if these are wanted.
-    news: Option<mpsc::UnboundedSender<StepNews>>,
+    news: Mutex<Option<mpsc::UnboundedSender<StepNews>>>,
 }
 
 impl Steps {
-    /// Returns one that passes news on as well.
-    pub(crate) fn with_news() -> (Self, mpsc::UnboundedReceiver<StepNews>) {
+    /// Returns all news from here on, in place of the receiver before.
+    pub(crate) fn news(&self) -> mpsc::UnboundedReceiver<StepNews> {
         let (news, received) = mpsc::unbounded_channel();
-        let steps = Self {
-            news: Some(news),
-            ..Self::default()
-        };
-        (steps, received)
+        *lock(&self.news) = Some(news);
+        received
     }
 
     /// Returns a handler that takes the news out of what guests say, and leaves the rest to `others`.
@@ -64,7 +61,7 @@ impl Steps {
             }
             Some(_) => self.forget(host),
         }
-        if let Some(news) = &self.news {
+        if let Some(news) = &*lock(&self.news) {
             // Without a receiver the run is over.
             let _ = news.send(StepNews {
                 host: host.to_owned(),
@@ -99,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_step_is_under_way_from_its_beginning_to_its_end() {
-        let (steps, mut news) = Steps::with_news();
-        let (steps, others) = (Arc::new(steps), Arc::new(Mutex::new(Vec::new())));
+        let (steps, others) = (Arc::new(Steps::default()), Arc::new(Mutex::new(Vec::new())));
+        let mut news = steps.news();
         let kept = others.clone();
         let listen = steps.listen(Arc::new(move |host, _| lock(&kept).push(host.to_owned())));
         let say = |host: &str, target: &str, message: &str| {
