@@ -815,11 +815,12 @@ fn steps_are_told_as_they_are_taken() {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         for host in ["one", "two"] {
-            let mut of_host = lines.iter().filter(|line| line["host"] == host);
+            let of_host = lines.iter().filter(|line| line["host"] == host);
             let steps = of_host.clone().filter(|line| line["event"] == "step");
             let states: Vec<_> = steps.map(|line| line["state"].as_str()).collect();
             assert_eq!(states, [None, Some(state)], "{told:?}");
-            let ended = of_host.next_back().unwrap();
+            let mut ended = of_host.filter(|line| line["event"] == "ended");
+            let ended = ended.next().unwrap();
             assert_eq!(ended["value"]["steps"][0]["state"], state, "{told:?}");
         }
     }
