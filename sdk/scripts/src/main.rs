@@ -50,7 +50,9 @@ fn make(project: &Path, output: Option<PathBuf>) -> Result<(), Box<dyn std::erro
 fn image(runtime: &Path, script: &Script) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let wxec = env::var_os("WXEC").unwrap_or_else(|| "wxec".into());
     let mut child = Command::new(wxec)
-        .args(["call", "--quiet", "--format=cbor", "--args=-", "local:"])
+        // The same script gives the same module, which its digest names.
+        .args(["call", "--deterministic", "--quiet", "--format=cbor"])
+        .args(["--args=-", "local:"])
         .arg(format!("{}::{IMAGE}", runtime.display()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

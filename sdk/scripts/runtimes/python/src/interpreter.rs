@@ -60,7 +60,7 @@ impl Interpreter for Python {
         let loaded = interpreter.enter(|vm| start(vm, paths));
         FILES.take();
         STANDARD.take();
-        // SAFETY: no one else has what `files` returned: Python has copies.
+        // SAFETY: nothing else holds what `files` returned: Python has copies.
         unsafe { library::erase() }
 
         let (invoke, describe, tasks) = loaded?;

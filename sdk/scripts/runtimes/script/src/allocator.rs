@@ -18,7 +18,7 @@ pub(crate) fn loaded() {
     LOADING.store(false, Relaxed);
 }
 
-// SAFETY: all memory is the system allocator's, and freed memory belongs to no one when it is
+// SAFETY: all memory is the system allocator's, and nothing uses freed memory when it is
 // overwritten.
 unsafe impl GlobalAlloc for Traceless {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
