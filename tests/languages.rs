@@ -17,7 +17,7 @@ use wxec::{
 };
 use wxec_protocol::{Platform, Target};
 
-use crate::harness::{Cli, skip, tell, write_script};
+use crate::harness::{Cli, program, skip, tell, write_script};
 
 macro_rules! languages {
     ($($test:ident: $language:literal, $folder:literal, $module:literal;)*) => {
@@ -159,6 +159,8 @@ fn build(folder: &str, module: &str) -> Result<PathBuf, String> {
     let output = Command::new(command[0])
         .args(&command[1..])
         .current_dir(&sources)
+        // Scripts are loaded into their interpreter by it.
+        .env("WXEC", program())
         .output()
         .map_err(|error| format!("{}: {error}", command[0]))?;
     if !output.status.success() {
