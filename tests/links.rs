@@ -2,7 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
-use crate::harness::{Cli, Debian, Ended, kill, wait_until};
+use rustix::process::{Signal, kill_process};
+
+use crate::harness::{Cli, Debian, Ended, wait_until};
 
 /// Time for a step that was under way.
 const STEP: Duration = Duration::from_secs(30);
@@ -21,12 +23,22 @@ fn ends_with(ended: &Ended, summary: &str) {
 
 #[test]
 fn the_step_that_is_under_way_ends_without_its_controller_and_no_other_begins() {
+    stops(Signal::KILL);
+}
+
+#[test]
+fn the_step_that_is_under_way_ends_when_its_plan_is_interrupted() {
+    stops(Signal::INT);
+}
+
+/// Ends the command in the middle of a step.
+fn stops(signal: Signal) {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     let plan = "plans::links::patient";
     let run = apply(place.path(), plan).start();
     wait_until(STEP, "the step begins", || at("began").exists());
-    kill(run.pid());
+    kill_process(run.pid(), signal).unwrap();
     run.wait();
     assert!(!at("ended").exists(), "it takes a second");
     wait_until(STEP, "the step ends", || at("ended").exists());

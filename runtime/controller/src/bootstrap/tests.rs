@@ -210,7 +210,7 @@ async fn start(mut shell: Command, programs: &Programs) -> Result<u64, Unreachab
     let started = match bootstrapped(&mut transport, programs, true).await {
         Ok(started) => started,
         Err(error) => {
-            transport.end().await;
+            transport.end(false).await;
             return Err(error);
         }
     };

@@ -223,7 +223,7 @@ impl Attempt<'_> {
                 })
             }
             Err(failure) => {
-                transport.end().await;
+                transport.end(false).await;
                 Err(failure)
             }
         }

@@ -59,6 +59,8 @@ pub(super) struct Pending {
     pub(super) lines: Option<Lines>,
     /// Carries the asks of the guest. Dropping it with the call takes back those still open.
     pub(super) asks: Option<Asks>,
+    /// True if the agent may finish something after the call was cancelled.
+    pub(super) lingers: bool,
     pub(super) reply: oneshot::Sender<Returned>,
 }
 

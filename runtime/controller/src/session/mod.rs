@@ -124,7 +124,7 @@ impl Session {
             Ok(target) => target,
             Err(failure) => {
                 let failure = failure.stderr(transport.stderr.settled().await);
-                transport.end().await;
+                transport.end(false).await;
                 return Err(failure);
             }
         };
@@ -207,6 +207,7 @@ impl Session {
             artifact: artifact.bytes.clone(),
             lines: Some(output),
             asks,
+            lingers: request.terms.limits.linger_ms.is_some(),
             reply,
         };
         let handle = CallHandle {

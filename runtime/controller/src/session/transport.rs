@@ -124,6 +124,15 @@ impl ChildGroup {
         self.child = None;
     }
 
+    /// Leaves the group to itself, if it does not end soon.
+    async fn leave(mut self) {
+        self.exit(END_WITHIN).await;
+        if let Some(mut child) = self.child.take() {
+            // Dropping it would kill it.
+            runtime::spawn(async move { child.wait().await });
+        }
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = self
             .child
@@ -156,8 +165,9 @@ impl Drop for ChildGroup {
 }
 
 impl Transport {
-    /// Ends the process at this end, gently at first; within two seconds.
-    pub(crate) async fn end(self) {
+    /// Ends the process at this end, gently at first; within two seconds. If the agent `lingers`, the
+    /// process ends by itself.
+    pub(crate) async fn end(self, lingers: bool) {
         let Self {
             writer,
             process,
@@ -167,6 +177,7 @@ impl Transport {
         } = self;
         drop((writer, reader));
         match process {
+            Ending::Child(group) if lingers => group.leave().await,
             Ending::Child(group) => group.end().await,
             Ending::Remote(mut process) => {
                 let _ = tokio::time::timeout(END_WITHIN, process.ended()).await;

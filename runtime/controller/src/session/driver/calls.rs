@@ -68,9 +68,11 @@ impl Driver {
     pub(super) fn cancel(&mut self, key: u64) {
         if let Some(id) = self.keys.remove(&key) {
             self.connection.cancel(id);
-            if let Some(Pending { lines: None, .. }) = self.calls.remove(&id) {
+            let cancelled = self.calls.remove(&id);
+            if let Some(Pending { lines: None, .. }) = cancelled {
                 self.printer.print(Printed::Forgotten { id });
             }
+            self.lingers |= cancelled.is_some_and(|call| call.lingers);
         }
     }
 

@@ -86,6 +86,8 @@ pub(super) struct Driver {
     /// Set once a thread has found that the session is over.
     end: Option<End>,
     waiting_for_close: Vec<oneshot::Sender<()>>,
+    /// True if the agent may have work to finish when the session ends.
+    lingers: bool,
 }
 
 /// The reason why the driver stops.
@@ -138,6 +140,7 @@ impl Driver {
             close_by: None,
             end: None,
             waiting_for_close: Vec::new(),
+            lingers: false,
         }
     }
 
@@ -157,6 +160,7 @@ impl Driver {
         // Closes the queue first: the session must count as dead before any caller learns of its
         // end.
         self.queue.close();
+        self.lingers |= self.calls.values().any(|call| call.lingers);
         if let End::Lost(reason) = end {
             let stderr_tail = self.transport.stderr.settled().await;
             let loss = Loss {
@@ -173,10 +177,11 @@ impl Driver {
             leaving,
             queue,
             waiting_for_close,
+            lingers,
             ..
         } = self;
         drop((streams, leaving, queue));
-        transport.end().await;
+        transport.end(lingers).await;
         drop(waiting_for_close);
     }
 
