@@ -15,7 +15,7 @@ use wxec::{
 };
 use wxec_protocol::abi;
 
-use crate::harness::{Cli, Ended, program as program_of_wxec, skip};
+use crate::harness::{Cli, Ended, Sshd, program as program_of_wxec, skip};
 
 /// A folder of files, in which commands are run.
 struct Place(TempDir);
@@ -510,7 +510,18 @@ fn starts(language: &str, tool: &[&str]) {
     if ended.stderr.contains("without its SDK") {
         return skip("this wxec has no such SDK");
     }
-    ended.is("wxec call local: ./my-words::greet you");
+    let call = "wxec call local: ./my-words::greet you";
+    if language == "as" {
+        ended.is(&format!("(cd my-words && npm install) && {call}"));
+        let folder = place.0.path().join("my-words");
+        let mut npm = Command::new("npm");
+        let installed = npm.arg("install").current_dir(folder).output().unwrap();
+        if !installed.status.success() {
+            return skip("npm cannot install AssemblyScript here");
+        }
+    } else {
+        ended.is(call);
+    }
     place
         .wxec(&["call", "local:", "./my-words::greet", "you"])
         .is(r#""Hello, you!""#);
@@ -566,6 +577,11 @@ fn a_new_project_in_go_builds_and_runs_at_once() {
 }
 
 #[test]
+fn a_new_project_in_assemblyscript_builds_and_runs_at_once() {
+    starts("as", &["npm"]);
+}
+
+#[test]
 fn a_new_project_in_python_builds_and_runs_at_once() {
     starts("python", &["wxec-scripts"]);
 }
@@ -573,4 +589,61 @@ fn a_new_project_in_python_builds_and_runs_at_once() {
 #[test]
 fn a_new_project_in_javascript_builds_and_runs_at_once() {
     starts("js", &["wxec-scripts"]);
+}
+
+// The guests: the same tasks in each language.
+
+/// Compares the tasks of a guest with those of `guests/words`, on this machine and on a fleet over
+/// ssh.
+fn counts_words(language: &str, tool: &[&str]) {
+    if !is_here(tool) {
+        return skip(&format!("there is no {}", tool.join(" ")));
+    }
+    let Some(sshd) = Sshd::start() else {
+        return;
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../guests")
+        .join(language);
+    let module = folder.to_str().unwrap();
+    let call = |target: &str, task: &str, arguments: &[&str]| {
+        let function = format!("{module}::{task}");
+        let words = ["-q", "call", target, &function].into_iter();
+        Cli::new(words.chain(arguments.iter().copied()))
+            .hosts(&sshd)
+            .run()
+    };
+    let text = "to be or not to be à bientôt";
+    call("local:", "words::count", &[text]).is("8");
+    call("local:", "words::top", &[text, "2"]).is(r#"[["be",2],["to",2]]"#);
+    // The order of a map is its language's.
+    let lengths = call("local:", "words::stats::lengths", &[text]);
+    let lengths: serde_json::Value = serde_json::from_str(&lengths.stdout).unwrap();
+    assert_eq!(lengths, serde_json::json!({"1": 1, "2": 5, "3": 1, "7": 1}));
+    let fleet = call(
+        "many1,many2,many3",
+        "words::count",
+        &["--timeout", "5m", text],
+    );
+    fleet.is("[many1] 8\n[many2] 8\n[many3] 8");
+}
+
+macro_rules! counts_words {
+    ($($test:ident: $language:literal, $tool:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            counts_words($language, &$tool);
+        }
+    )*};
+}
+
+counts_words! {
+    words_are_counted_in_rust: "words", ["cargo"];
+    words_are_counted_in_c: "c", ["clang"];
+    words_are_counted_in_cpp: "cpp", ["clang++"];
+    words_are_counted_in_zig: "zig", ["zig", "python-zig"];
+    words_are_counted_in_go: "go", ["go"];
+    words_are_counted_in_assemblyscript: "assemblyscript", ["npm"];
+    words_are_counted_in_python: "python", ["wxec-scripts"];
+    words_are_counted_in_javascript: "javascript", ["wxec-scripts"];
 }

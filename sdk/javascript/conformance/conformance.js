@@ -211,11 +211,22 @@ export function until_cancelled() {
  * @param {string[]} arguments
  * @param {Uint8Array} input
  * @returns {[bigint, Uint8Array]}
+ * @throws {NotRun}
  */
 export function run(program, args, input) {
-  const { code, stdout } = runProgram(program, args, { input, stderr: "inherit" });
-  return [code ?? -1, stdout];
+  try {
+    const { code, stdout } = runProgram(program, args, { input, stderr: "inherit" });
+    return [code ?? -1, stdout];
+  } catch (cause) {
+    throw new NotRun(`${program}: ${cause.message}`, { cause });
+  }
 }
+
+/** A program cannot be run. */
+export class NotRun extends TaskError {}
+
+/** A file cannot be written. */
+export class Unwritable extends TaskError {}
 
 /** A file cannot be read. */
 export class Unreadable extends TaskError {}
@@ -238,9 +249,14 @@ export function read(path) {
  * @task
  * @param {string} path
  * @param {string} text
+ * @throws {Unwritable}
  */
 export function write(path, text) {
-  fs.writeTextFile(path, text);
+  try {
+    fs.writeTextFile(path, text);
+  } catch (cause) {
+    throw new Unwritable(`${path}: ${cause.message}`, { cause });
+  }
 }
 
 /** @task */

@@ -15,12 +15,7 @@ use crate::{
 /// What a preview foresaw of a host, step by step, to be applied as it was shown. Made by
 /// [`Report::foreseen`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Foreseen {
-    steps: Vec<ForeseenStep>,
-    /// The number that the run was to have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    run: Option<u64>,
-}
+pub struct Foreseen(Vec<ForeseenStep>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ForeseenStep {
@@ -60,23 +55,15 @@ impl Report {
             },
             at_any_commit: step.differences.iter().any(is_at_any_commit),
         });
-        Foreseen {
-            steps: steps.collect(),
-            run: self.run,
-        }
+        Foreseen(steps.collect())
     }
 }
 
 impl Foreseen {
-    /// Returns the number that the run was to have, if a record has them.
-    pub(crate) fn run(&self) -> Option<u64> {
-        self.run
-    }
-
     /// Fails if a step is about to make other changes than those that were foreseen.
     pub(crate) fn check(&self, step: &str, differences: &[Difference]) -> Result<(), Fault> {
         let moved = |message: &str| Err(Fault::of(FaultKind::Moved, message));
-        match self.steps.iter().find(|foreseen| foreseen.name == step) {
+        match self.0.iter().find(|foreseen| foreseen.name == step) {
             None => moved("the preview that is applied has no such step"),
             Some(ForeseenStep { change: None, .. }) => Ok(()),
             Some(foreseen) if foreseen.change == Some(digest_of(differences)) => Ok(()),

@@ -176,11 +176,9 @@ impl<C> Order<C> {
         self
     }
 
-    /// Applies what a preview foresaw: fails before the first step if another run came since, and at
-    /// the first step that would change something else.
+    /// Applies what a preview foresaw: fails at the first step that would change something else.
     #[must_use]
     pub fn foreseen(mut self, foreseen: Foreseen) -> Self {
-        self.opening.as_run = foreseen.run();
         self.foreseen = Some(foreseen);
         self
     }

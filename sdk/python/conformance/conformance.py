@@ -149,10 +149,17 @@ def until_cancelled() -> None:
     wxec.log.info("cancelled", target="conformance")
 
 
-@task
+class NotRun(TaskError):
+    """A program cannot be run."""
+
+
+@task(raises=NotRun)
 def run(program: str, arguments: list[str], input: bytes) -> tuple[int, bytes]:
     """Runs a program, and returns its exit code and its stdout."""
-    ended = wxec.run(program, arguments, input, stderr="inherit")
+    try:
+        ended = wxec.run(program, arguments, input, stderr="inherit")
+    except OSError as error:
+        raise NotRun(f"{program}: {error}") from error
     return (-1 if ended.code is None else ended.code), ended.stdout
 
 
@@ -169,10 +176,17 @@ def read(path: str) -> str:
         raise Unreadable(f"{path}: {error.strerror}") from error
 
 
-@task
+class Unwritable(TaskError):
+    """A file cannot be written."""
+
+
+@task(raises=Unwritable)
 def write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Unwritable(f"{path}: {error.strerror}") from error
 
 
 @task

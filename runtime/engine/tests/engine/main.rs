@@ -62,7 +62,6 @@ const PRELUDE: &str = r#"
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (import "wxec_v1" "error_write" (func $error_write (param i32 i32)))
     (import "wxec_v1" "log_record" (func $log_record (param i32 i32 i32 i32 i32)))
-    (import "wxec_v1" "log_record" (func $log_record (param i32 i32 i32 i32 i32)))
     (import "wxec_v1" "panic" (func $panic (param i32 i32)))
     (import "wxec_v1" "cancelled" (func $cancelled (result i32)))
     (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
