@@ -87,7 +87,8 @@ pub(crate) fn past(value: &Value) -> String {
             |began| began.strftime("%F %T UTC").to_string(),
         );
         let end = match (run.ended, &run.fault) {
-            (None, _) => "under way, or died".into(),
+            (None, None) => "under way, or died".into(),
+            (None, Some(fault)) => format!("ended early: {fault}"),
             (Some(_), Some(fault)) => format!("failed: {fault}"),
             (Some(_), None) => format!("{} changed", run.changed),
         };

@@ -79,12 +79,22 @@ pub async fn serve(
     let served = agent
         .run(reader, writer, &mut call_events, &mut stream_events)
         .await;
-    agent.linger(&mut call_events, &mut stream_events).await;
-    // The program exits without waiting for open calls, which ends them. Their processes must be
-    // ended here.
-    ending.end_processes();
+    let lingering = agent.calls.lose();
+    if lingering.is_zero() {
+        // The program exits without waiting for open calls, which ends them. Their processes must be
+        // ended here.
+        ending.end_processes();
+    }
+    agent.asks.lose();
     agent.files.lose();
     agent.end_others().await;
+    if !lingering.is_zero() {
+        let until = Instant::now() + lingering;
+        agent
+            .linger(until, &mut call_events, &mut stream_events)
+            .await;
+        ending.end_processes();
+    }
     served
 }
 
@@ -166,16 +176,24 @@ impl Agent {
     /// Waits for the calls that may go on without their controller. What they print goes nowhere.
     async fn linger(
         &mut self,
+        until: Instant,
         call_events: &mut mpsc::UnboundedReceiver<CallEvent>,
         stream_events: &mut mpsc::UnboundedReceiver<StreamEvent>,
     ) {
-        let until = Instant::now() + self.calls.lose();
-        self.streams.clear();
         while !self.calls.are_over() && Instant::now() < until {
             sleep(LINGER_CHECK).await;
-            self.handle_pending(call_events, stream_events);
-            // Nobody answers them.
-            self.asks.lose();
+            while let Ok(event) = call_events.try_recv() {
+                self.output.push(event);
+            }
+            // Asks are dropped, too, and get no answer.
+            while let Some(event) = self.output.pop_ready(true) {
+                if let CallEvent::Done { id, .. } = event {
+                    self.calls.remove(id);
+                }
+            }
+            while let Ok(event) = stream_events.try_recv() {
+                self.handle_stream_event(event);
+            }
         }
     }
 

@@ -267,7 +267,8 @@ impl PlanFunction {
             }) => quote!(#ident),
             Some(_) => quote!(|run, config| #ident(run, &config)),
         };
-        quote!((|order: #order| order.carry_out(#call)))
+        let waits = self.cuts_link.then(|| quote!(.cuts_link()));
+        quote!((|order: #order| order #waits.carry_out(#call)))
     }
 }
 

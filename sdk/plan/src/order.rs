@@ -95,6 +95,10 @@ fn default_mode() -> String {
     DEFAULT_MODE.into()
 }
 
+/// Seconds that a plan which cuts its own connection waits for another run: an agent takes a minute to
+/// notice a silent connection, and then ends the step that it is in.
+const CUT_LOCK_WAIT_S: u64 = 120;
+
 impl<C> Order<C> {
     /// Makes an order in the mode `install`.
     pub fn new(config: C) -> Self {
@@ -135,6 +139,15 @@ impl<C> Order<C> {
     #[must_use]
     pub fn only_as_run(mut self, number: u64) -> Self {
         self.opening.as_run = Some(number);
+        self
+    }
+
+    /// Waits longer for another run, unless it was said how long: that one may be the plan's own, whose
+    /// agent has not noticed yet that its connection is gone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn cuts_link(mut self) -> Self {
+        self.opening.lock_wait_s.get_or_insert(CUT_LOCK_WAIT_S);
         self
     }
 

@@ -296,12 +296,14 @@ impl Calls {
     /// Ends cancelled calls whose time to linger is over.
     pub(crate) fn end_lingering(&mut self) {
         let now = Instant::now();
-        for running in self.running.values() {
+        self.running.retain(|_, running| {
             let until = running.linger.as_ref().and_then(|linger| linger.until);
-            if until.is_some_and(|until| until < now) {
+            let is_over = until.is_some_and(|until| until < now);
+            if is_over {
                 running.task.abort();
             }
-        }
+            !is_over
+        });
     }
 
     /// Returns true if no call runs that did not finish at once.

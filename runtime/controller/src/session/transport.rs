@@ -16,7 +16,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     process::Child,
 };
-use wxec_protocol::{Splice, StreamEnd};
+use wxec_protocol::{MAX_LINGER, Splice, StreamEnd};
 
 use super::{
     Session,
@@ -128,8 +128,8 @@ impl ChildGroup {
     async fn leave(mut self) {
         self.exit(END_WITHIN).await;
         if let Some(mut child) = self.child.take() {
-            // Dropping it would kill it.
-            runtime::spawn(async move { child.wait().await });
+            // Dropping it kills it.
+            runtime::spawn(async move { runtime::timeout(MAX_LINGER, child.wait()).await.is_ok() });
         }
     }
 

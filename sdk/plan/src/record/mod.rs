@@ -29,9 +29,9 @@ pub struct Record {
     changes: BTreeMap<String, u64>,
     /// For each step that restarts something, its last restart.
     restarts: BTreeMap<String, Restart>,
-    /// For each step that was about to restart the host, the boot id before.
+    /// For each step that was about to restart the host, its last restart.
     #[serde(default)]
-    reboots: BTreeMap<String, String>,
+    reboots: BTreeMap<String, Reboot>,
     /// Number of changes and restarts so far.
     sequence: u64,
 }
@@ -73,6 +73,13 @@ struct Restart {
     at: u64,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Reboot {
+    /// The boot id before it.
+    boot: String,
+    at: u64,
+}
+
 /// Number of runs that a record keeps.
 pub const MAX_RUNS: usize = 20;
 /// Number of things that a record keeps: as many as a plan has steps.
@@ -101,6 +108,8 @@ pub(crate) enum Entry {
     Restarted { step: String, with: Digest },
     /// A step is about to restart the host, which has this boot id now.
     Reboot { step: String, boot: String },
+    /// The run was cut off, and goes on under another number.
+    Cut { changed: u64, fault: String },
     /// The run ends.
     Ended {
         at: u64,
@@ -151,7 +160,9 @@ impl Record {
                 self.restarts.insert(step, Restart { with, at });
             }
             Entry::Reboot { step, boot } => {
-                self.reboots.insert(step, boot);
+                self.sequence += 1;
+                let at = self.sequence;
+                self.reboots.insert(step, Reboot { boot, at });
                 if let Some(run) = self.runs.last_mut() {
                     run.fault = Some(REBOOTED.to_owned());
                 }
@@ -159,6 +170,12 @@ impl Record {
             Entry::Ended { at, changed, fault } => {
                 if let Some(run) = self.runs.last_mut() {
                     (run.ended, run.changed, run.fault) = (Some(at), changed, fault);
+                }
+            }
+            Entry::Cut { changed, fault } => {
+                if let Some(run) = self.runs.last_mut() {
+                    run.changed = changed;
+                    run.fault.get_or_insert(fault);
                 }
             }
         }
@@ -189,9 +206,20 @@ impl Record {
         self.restarts.contains_key(step) && !self.owes_restart(step, with, inputs)
     }
 
-    /// Returns the boot id that the host had when `step` was about to restart it.
-    pub(crate) fn reboot_of(&self, step: &str) -> Option<&str> {
-        self.reboots.get(step).map(String::as_str)
+    /// Returns the boot id that the host had when `step` was about to restart it, if no input of it
+    /// was about to change since.
+    pub(crate) fn reboot_of<'a>(
+        &self,
+        step: &str,
+        inputs: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&str> {
+        let last = self.reboots.get(step)?;
+        let before = |input: &str| {
+            self.changes
+                .get(input)
+                .is_none_or(|change| *change <= last.at)
+        };
+        inputs.into_iter().all(before).then_some(&*last.boot)
     }
 
     /// Number of the run under way, or in a preview of the one that would come.

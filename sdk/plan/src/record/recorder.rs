@@ -111,10 +111,16 @@ impl Recorder {
 
     /// Ends the run.
     pub(crate) fn end(mut self, changed: u64, fault: Option<&Fault>) -> Result<(), Fault> {
-        self.note(Entry::Ended {
-            at: now(),
-            changed,
-            fault: fault.map(ToString::to_string),
+        self.note(match fault {
+            Some(fault) if fault.kind == FaultKind::Cancelled => Entry::Cut {
+                changed,
+                fault: fault.to_string(),
+            },
+            fault => Entry::Ended {
+                at: now(),
+                changed,
+                fault: fault.map(ToString::to_string),
+            },
         })?;
         self.folder.commit(&self.record)
     }

@@ -13,6 +13,7 @@ use wxec::here;
 use super::{Run, restart::digest_of};
 use crate::{
     command::{Command, command},
+    difference::{Attribute, Difference, Side},
     fault::{Fault, FaultKind},
     look::Look,
     record::Entry,
@@ -74,9 +75,13 @@ impl Reboot {
         let state = state.map_err(|fault| run.blamed(fault));
         run.leave_step();
         let state = state?;
+        let differences = match state {
+            State::Changed | State::WouldChange => vec![restart_of_host()],
+            _ => Vec::new(),
+        };
         let changed = matches!(state, State::Changed | State::WouldChange);
         let is_unknown = matches!(state, State::Unknown { .. });
-        run.add(step.clone(), state, Vec::new(), began);
+        run.add(step.clone(), state, differences, began);
         Ok(Settled {
             step,
             changed,
@@ -101,9 +106,9 @@ impl Run {
         let boot = boot_id()?;
         let with = digest_of(&reboot.after);
         let changes_now = reboot.after.iter().any(|input| input.changed);
-        let before = record.reboot_of(step);
-        let is_back = before.is_some_and(|before| before != boot) && !changes_now;
         let inputs = || reboot.after.iter().map(|input| &*input.step);
+        let before = record.reboot_of(step, inputs());
+        let is_back = before.is_some_and(|before| before != boot) && !changes_now;
         let is_known = record.runs_with(step, with, inputs());
         let is_owed = record.owes_restart(step, with, inputs())
             || self.is_preview() && changes_now
@@ -112,14 +117,24 @@ impl Run {
                 None => false,
             };
         let step = step.to_owned();
+        if is_back && self.is_preview() {
+            return Ok(State::Ok);
+        }
         if is_back {
             self.note(Entry::Restarted { step, with })?;
             return Ok(State::Changed);
         }
         if !is_owed {
+            if self.is_preview() && reboot.if_exists.is_some() && self.shadow.is_after_programs() {
+                let why = "a program before it may want a restart".to_owned();
+                return Ok(State::Unknown { why });
+            }
             if let Some(unknown) = reboot.after.iter().find(|input| input.is_unknown) {
                 let why = format!("`{}` may change something", unknown.step);
                 return Ok(State::Unknown { why });
+            }
+            if !self.goes_on() {
+                self.check_foreseen(&[])?;
             }
             if !is_known {
                 self.note(Entry::Restarted { step, with })?;
@@ -129,6 +144,7 @@ impl Run {
         if self.is_preview() {
             return Ok(State::WouldChange);
         }
+        self.check_foreseen(&[restart_of_host()])?;
         self.note(Entry::Reboot { step, boot })?;
         restart_host()
     }
@@ -151,6 +167,16 @@ fn restart_host() -> Result<State, Fault> {
         DOWN_WITHIN.as_secs()
     );
     Err(Fault::of(FaultKind::NotSettled, message))
+}
+
+/// What a restart changes, as reports and previews show it.
+fn restart_of_host() -> Difference {
+    Difference {
+        path: BOOT_ID.to_owned(),
+        attribute: Attribute::Named("boot".into()),
+        before: Side::Text("this one".into()),
+        after: Side::Text("the next one".into()),
+    }
 }
 
 fn boot_id() -> Result<String, Fault> {

@@ -26,10 +26,10 @@ impl Run {
                 } else {
                     format!(" of {}", died.by.escape_debug())
                 };
-                let how = if died.fault.as_deref() == Some(REBOOTED) {
-                    "restarted the host"
-                } else {
-                    "died before its end"
+                let how = match died.fault.as_deref() {
+                    Some(REBOOTED) => "restarted the host",
+                    Some(_) => "was cut off",
+                    None => "died before its end",
                 };
                 let note = format!("run {}{by} {how}", died.number);
                 self.report.notes.push(note);
@@ -41,6 +41,12 @@ impl Run {
         self.report.run = Some(number);
         self.recorder = Some(recorder);
         Ok(())
+    }
+
+    /// Returns true if the run before died, as one does that cuts its connection.
+    pub(super) fn goes_on(&self) -> bool {
+        let recorder = self.recorder.as_ref();
+        recorder.is_some_and(|recorder| recorder.died().is_some())
     }
 
     /// Puts the last runs in the report.
