@@ -33,11 +33,9 @@ fn make(project: &Path, output: Option<PathBuf>) -> Result<(), Box<dyn std::erro
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target =
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| here.join("../../target"), PathBuf::from);
-    let runtime = build(
-        script.language,
-        &here.join("runtimes"),
-        &target.join("scripts"),
-    )?;
+    // cargo runs in another directory.
+    let target = std::path::absolute(target.join("scripts"))?;
+    let runtime = build(script.language, &here.join("runtimes"), &target)?;
     let image = image(&runtime, &script)?;
     let made = module(&fs::read(&runtime)?, &image)?;
     let output = output.unwrap_or_else(|| format!("{}.wasm", script.name).into());
@@ -58,7 +56,8 @@ fn image(runtime: &Path, script: &Script) -> Result<Vec<u8>, Box<dyn std::error:
         .stdout(Stdio::piped())
         .spawn()?;
     let mut stdin = child.stdin.take().expect("it is piped");
-    stdin.write_all(script.arguments().as_bytes())?;
+    // One that ends early says why itself.
+    let _ = stdin.write_all(script.arguments().as_bytes());
     drop(stdin);
     let output = child.wait_with_output()?;
     if !output.status.success() {

@@ -104,7 +104,9 @@ impl CallOptions {
 
     /// Declares that the task may cut its own connection, or restart its host, and that running it
     /// again does no harm. If the connection is lost, the host has `within` this time to come back; then
-    /// the task is called again, up to five times.
+    /// the task is called again, up to five times. The timeout is that of each time. An instance, which
+    /// ends with its agent, and a call with channels are not called again; a program's task is, once
+    /// and at once.
     #[must_use]
     pub fn reconnect(mut self, within: Duration) -> Self {
         self.reconnect = Some(within);

@@ -53,7 +53,12 @@ fn recipe(project: &Project) -> Result<Recipe, BuildError> {
     build.arg(&module).args(&project.settings.flags).arg(".");
 
     let mut list = for_modules(go.command(project));
-    list.args(["list", "-deps", "-f", OWN_FOLDERS, "."]);
+    list.args(["list", "-deps", "-f", OWN_FOLDERS]);
+    if !has_sdk_tool(project) {
+        // Tags decide what is built.
+        list.args(&project.settings.flags);
+    }
+    list.arg(".");
     let list = RefCell::new(list);
     Ok(Recipe {
         commands: vec![build],

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -10,6 +10,9 @@ use crate::{BuildError, cargo::environment::clean, language::settings::Settings}
 
 /// The folder of a project for all that wxec builds of it.
 const BUILT: &str = ".wxec";
+
+/// Folders that have sources, also where a command leaves its module there.
+const SOURCES: [&str; 4] = ["src", "include", "lib", "assembly"];
 
 /// Folders of tools and editors, which are no sources.
 const NO_SOURCES: [&str; 8] = [
@@ -66,12 +69,19 @@ impl Project {
     /// Returns what is no source: the names of folders of tools, and the path of what the project's own
     /// command leaves.
     pub(crate) fn no_sources(&self) -> impl Iterator<Item = String> {
-        let output = self.settings.output.as_deref();
-        // All that is beside the module comes from the command, unless the module is in the
-        // project's folder itself.
-        let first = output.and_then(|output| output.iter().next());
-        let first = first.map(|first| self.folder.join(first).to_string_lossy().into_owned());
-        NO_SOURCES.into_iter().map(Into::into).chain(first)
+        let output = self.settings.output.as_deref().map(|output| {
+            let output: PathBuf = output
+                .components()
+                .filter(|part| *part != Component::CurDir)
+                .collect();
+            // All that is beside the module comes from the command, unless sources are there as well.
+            match output.iter().next() {
+                Some(first) if !SOURCES.iter().any(|sources| first == *sources) => first.into(),
+                _ => output,
+            }
+        });
+        let output = output.map(|output| self.folder.join(output).to_string_lossy().into_owned());
+        NO_SOURCES.into_iter().map(Into::into).chain(output)
     }
 
     /// Returns a command that runs `program` in the folder of the project.

@@ -47,6 +47,8 @@ fn recipe(project: &Project) -> Result<Recipe, BuildError> {
         .arg("--cache-dir")
         .arg(project.built().join("zig-cache"));
     build.args(&project.settings.flags);
+    // A module of an earlier name would stay beside the new one.
+    let _ = std::fs::remove_dir_all(built.join("bin"));
     let manifest = project.folder.join("build.zig.zon");
     Ok(Recipe {
         commands: vec![build],

@@ -66,6 +66,16 @@ impl Setting {
     pub fn is_reference(&self) -> bool {
         Reference::text_in(&self.value).is_some()
     }
+
+    /// Returns true if a part of it refers to a secret.
+    fn refers(mut self) -> bool {
+        let mut found = false;
+        resolve(&mut self.value, &mut |_| {
+            found = true;
+            Value::Null
+        });
+        found
+    }
 }
 
 /// The place where a setting stands.
@@ -201,21 +211,25 @@ impl Layers {
 
     /// Returns true if a setting refers to a secret.
     pub fn has_references(&self) -> bool {
-        let mut found = false;
-        let settings = self.settings().into_iter();
-        settings.for_each(|mut setting| {
-            resolve(&mut setting.value, &mut |_| {
-                found = true;
-                Value::Null
-            });
-        });
-        found
+        self.settings().into_iter().any(Setting::refers)
     }
 
-    /// Makes the mistake that the plan does not take the setting at `path`, for this reason.
+    /// Makes the mistake that the plan does not take the setting at `path`, for this reason. A reason
+    /// that may quote a secret is not told.
     pub fn refused(&self, path: &[impl AsRef<str>], reason: &str) -> Mistake {
         let path: Vec<_> = path.iter().map(|part| part.as_ref().to_owned()).collect();
         let origin = self.origin(&path).filter(|_| !path.is_empty());
+        let has_secret = self.settings().into_iter().any(|setting| {
+            let place = &setting.path;
+            (place.starts_with(&path) || path.starts_with(place)) && setting.refers()
+        });
+        // Of a whole table, only complaints about values quote them.
+        let may_quote = has_secret && (!path.is_empty() || reason.starts_with("invalid"));
+        let reason = if may_quote {
+            "the secret is not what the plan takes"
+        } else {
+            reason
+        };
         Mistake {
             name: path.join("."),
             origin: origin.cloned(),

@@ -70,3 +70,17 @@ fn secrets_are_read_last_and_each_that_is_not_there_is_named() {
     let names: Vec<_> = mistakes.iter().map(|mistake| &*mistake.name).collect();
     assert_eq!(names, ["a", "b.c"]);
 }
+
+#[test]
+fn a_complaint_about_a_secret_does_not_quote_it() {
+    let mut layers = Layers::new();
+    let secret = table([("secret", "env:HOME".into())]);
+    layers.set(&["db", "key"], secret, "here");
+    let told = |path: &[&str], reason: &str| layers.refused(path, reason).to_string();
+    let quoting = "invalid value: string \"hunter2\"";
+    for path in [&["db", "key"][..], &["db"], &["db", "key", "more"], &[]] {
+        assert!(!told(path, quoting).contains("hunter2"), "{path:?}");
+    }
+    assert!(told(&[], "missing field `port`").contains("port"));
+    assert!(told(&["other"], quoting).contains("hunter2"));
+}
