@@ -6,6 +6,8 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -439,6 +441,33 @@ fn a_folder_that_states_its_command_is_called_by_its_name() {
         2,
         "`words` has no features, because it is no crate",
     );
+}
+
+/// A bit more than the time after which an edit shows in the times of files.
+const SETTLED: Duration = Duration::from_millis(2_200);
+
+#[test]
+fn a_copy_of_a_project_is_a_project_of_its_own() {
+    let settings = "language = \"zig\"\nbuild = [\"cp\", \"words.source\", \"words.wasm\"]\n\
+        output = \"words.wasm\"\n";
+    let place = Place::new()
+        .with("words/wxec-module.toml", settings)
+        .with("words/words.source", describing("the original"));
+    let call = ["call", "local:", "./words::same", "7"];
+    place.wxec(&call).is("7");
+    // A build soon after an edit is not recorded, and the first one made files beside the sources.
+    thread::sleep(SETTLED);
+    place.wxec(&call).is("7");
+    let record = place.0.path().join("words/.wxec/record.json");
+    assert!(record.exists(), "it is found without its tool");
+
+    let mut copy = Command::new("cp");
+    let copy = copy.args(["-a", "words", "copy"]).current_dir(&place.0);
+    assert!(copy.status().unwrap().success());
+    let place = place.with("copy/words.source", "no module");
+    let ended = place.wxec(&["call", "local:", "./copy::same", "7"]);
+    assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+    place.wxec(&call).is("7");
 }
 
 /// A task in C without an SDK.

@@ -931,14 +931,14 @@ WXEC__FUNCTION bool wxec_read_Bytes(wxec_reader *r, wxec_Bytes *value)
  * Each macro stands at file level, once, and defines a type with its reader and writer. In a task
  * the type is written as on the right:
  *
- *     WXEC_VEC(i64)                              (numbers, Vec(i64))
- *     WXEC_OPTION(i64)                           (number, Option(i64))
+ *     WXEC_VEC(u32)                              (numbers, Vec(u32))
+ *     WXEC_OPTION(u32)                           (number, Option(u32))
  *     WXEC_MAP(String, u64)                      (counts, BTreeMap(String, u64))
  *     WXEC_PAIR(String, u64)                     (entry, Pair(String, u64))
  *     WXEC_RECORD(Point, (x, i64), (y, i64))     (point, Point)
  *     WXEC_VEC(Pair_String_u64)                  (entries, Vec(Pair(String, u64)))
  *
- * Those of the basic types that are in use everywhere are defined below.
+ * Vec and Option of Bool, i64, u64, f64, String and Bytes are defined below, and need no macro.
  */
 
 /** Defines `wxec_Vec_T`: `count` values at `items`. */

@@ -15,7 +15,10 @@ use wxec_scripts::{IMAGE, Script, build, module};
 
 fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1).map(PathBuf::from);
-    let Some(project) = arguments.next() else {
+    let Some(project) = arguments
+        .next()
+        .filter(|first| first != Path::new("--help"))
+    else {
         eprintln!("usage: wxec-scripts PROJECT [OUTPUT]");
         return ExitCode::from(2);
     };
@@ -54,15 +57,20 @@ fn image(runtime: &Path, script: &Script) -> Result<Vec<u8>, Box<dyn std::error:
         .arg(format!("{}::{IMAGE}", runtime.display()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()?;
     let mut stdin = child.stdin.take().expect("it is piped");
     // One that ends early says why itself.
     let _ = stdin.write_all(script.arguments().as_bytes());
     drop(stdin);
     let output = child.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err("the script cannot be loaded".into());
+        // The command tells it as it tells mistakes of any call.
+        let said = said.replace("error: local: the arguments do not fit: ", "");
+        return Err(format!("the script cannot be loaded: {}", said.trim()).into());
     }
+    eprint!("{said}");
     let image = cbor::decode_shared::<Bytes>(output.stdout.into())?;
     Ok(image.into())
 }

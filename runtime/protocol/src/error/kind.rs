@@ -34,7 +34,7 @@ pub enum CallErrorKind<E = Infallible> {
     Panic {
         /// The panic's message.
         message: String,
-        /// `file:line:column` of the panic, if known.
+        /// `file:line:column` of the panic, or `file:line`, if known.
         location: Option<String>,
         /// Guest functions, innermost first.
         frames: Vec<Frame>,
@@ -253,7 +253,11 @@ impl From<Fault> for CallErrorKind<TaskFailure> {
 
 fn location(panic: &Panic) -> Option<String> {
     let file = panic.file.as_ref()?;
-    Some(format!("{file}:{}:{}", panic.line, panic.column))
+    // Compilers of some languages know no columns.
+    Some(match panic.column {
+        0 => format!("{file}:{}", panic.line),
+        column => format!("{file}:{}:{column}", panic.line),
+    })
 }
 
 impl<E> fmt::Display for CallErrorKind<E> {

@@ -257,7 +257,7 @@ impl BuildError {
                     .into()
             }
             Self::NoManifest { .. } => {
-                "go to a cargo workspace that has the package, or name a module by its path, such as `./words.wasm`"
+                "go to a cargo workspace that has the package, or name a module by its path: `./words.wasm`, or the folder of a project, `./words` (docs/languages.md)"
                     .into()
             }
             Self::NotInPackage { .. } => "name a package of the workspace, or go to its folder".into(),

@@ -27,6 +27,10 @@ impl Record {
     /// Returns the module of the last build, if nothing has changed since.
     pub(crate) fn find(project: &Project, language: &Language) -> Option<BuiltModule> {
         let record: Self = serde_json::from_slice(&fs::read(path(project)).ok()?).ok()?;
+        // A copy of a project has a record of the original.
+        if !record.module.starts_with(&project.folder) {
+            return None;
+        }
         let environment = Environment::of_tools_named(language.variables, record.programs);
         if record.watched.state(&environment)?.digest != record.state {
             return None;
