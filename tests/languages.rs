@@ -45,6 +45,47 @@ languages! {
     javascript_conforms: "JavaScript", "sdk/javascript/conformance", "conformance.wasm";
 }
 
+macro_rules! own_tests {
+    ($($test:ident: $folder:literal, $command:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            passes($folder, &$command);
+        }
+    )*};
+}
+
+// The tests that SDKs have in their own languages, of what needs no host.
+own_tests! {
+    the_tests_of_c_pass: "sdk/c", ["make", "check"];
+    the_tests_of_zig_pass: "sdk/zig", ["zig", "build", "test"];
+    the_tests_of_go_pass: "sdk/go", ["go", "test", "./..."];
+    the_tests_of_python_pass: "sdk/python", ["python3", "-m", "unittest", "discover", "-s", "tests"];
+    the_tests_of_javascript_pass: "sdk/javascript", ["node", "--test"];
+}
+
+#[test]
+fn the_tests_of_assemblyscript_pass() {
+    let folder = "sdk/assemblyscript/conformance";
+    match build(folder, "conformance.wasm") {
+        Ok(_) => passes(folder, &["npm", "test"]),
+        Err(reason) => skip(&format!("AssemblyScript: {reason}")),
+    }
+}
+
+fn passes(folder: &str, command: &[&str]) {
+    let output = Command::new(command[0])
+        .args(&command[1..])
+        .current_dir(top().join(folder))
+        .output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => return skip(&format!("{}: {error}", command[0])),
+    };
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{said}");
+}
+
 #[test]
 fn each_sdk_has_its_test() {
     for entry in fs::read_dir(top().join("sdk")).unwrap() {
