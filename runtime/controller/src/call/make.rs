@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 use wxec_build::AbsenceReason;
 use wxec_protocol::{
-    CallRequest, Entry, Grants, LimitKind, MAX_CALL_STREAMS, Target, Terms, abi::TaskFailure,
-    cbor::DecodeError,
+    CallRequest, Entry, Fault, Grants, LimitKind, MAX_CALL_STREAMS, Target, Terms,
+    abi::TaskFailure, cbor::DecodeError,
 };
 
 use super::{
@@ -306,19 +306,11 @@ impl<E> SentCall<E> {
         if let Some(serving) = self.serving {
             serving.await;
         }
-        let kind = match reply {
-            Ok(Ok((Ok(value), _))) => return Ok(value),
-            Ok(Ok((Err(fault), _))) => return Err(fault_error(name, fault, self.decode_error)),
-            Ok(Err(loss)) => CallErrorKind::Lost {
-                reason: loss.reason,
-                stderr_tail: loss.stderr_tail,
-            },
-            Err(after) => CallErrorKind::Timeout {
-                after,
-                phase: Phase::Run,
-            },
-        };
-        Err(CallError::new(name, kind))
+        match outcome(reply) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(fault)) => Err(fault_error(name, fault, self.decode_error)),
+            Err(kind) => Err(CallError::new(name, kind)),
+        }
     }
 }
 
@@ -414,6 +406,23 @@ pub(crate) async fn prepare<E: Send + 'static>(
         .await
         .map_err(CallErrorKind::from)?;
     Ok((session, artifact))
+}
+
+/// Returns what the agent answered, or the reason why there is no answer.
+pub(crate) fn outcome<E>(
+    reply: Result<Reply, Duration>,
+) -> Result<Result<Bytes, Fault>, CallErrorKind<E>> {
+    match reply {
+        Ok(Ok((outcome, _))) => Ok(outcome),
+        Ok(Err(loss)) => Err(CallErrorKind::Lost {
+            reason: loss.reason,
+            stderr_tail: loss.stderr_tail,
+        }),
+        Err(after) => Err(CallErrorKind::Timeout {
+            after,
+            phase: Phase::Run,
+        }),
+    }
 }
 
 /// Returns the call's reply, or its deadline if no reply came in time.

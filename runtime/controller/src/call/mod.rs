@@ -34,7 +34,7 @@ pub use self::{
     task::{Planned, Task, TaskCall},
 };
 pub(crate) use self::{
-    make::{answer, check_size, prepare, run},
+    make::{answer, check_size, outcome, prepare, run},
     task::{Source, Value},
 };
 pub use crate::channel::Arguments;

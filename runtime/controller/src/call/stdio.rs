@@ -14,10 +14,10 @@ use wxec_protocol::{
     cbor::{self, DecodeError, Form},
 };
 
-use super::make::{CheckedCall, answer, prepare};
+use super::make::{CheckedCall, answer, outcome, prepare};
 use crate::{
     base::{json::to_json, runtime::Background},
-    error::{CallError, CallErrorKind, Phase, fault_error},
+    error::{CallError, CallErrorKind, fault_error},
     session::{
         ProgramCommand, RunningProgram,
         output::Lines,
@@ -114,21 +114,7 @@ async fn run<E: Send + 'static>(
             asked,
         })
     })?;
-    let outcome = match reply {
-        Ok(Ok((outcome, _))) => outcome,
-        Ok(Err(loss)) => {
-            return Err(failed(CallErrorKind::Lost {
-                reason: loss.reason,
-                stderr_tail: loss.stderr_tail,
-            }));
-        }
-        Err(after) => {
-            return Err(failed(CallErrorKind::Timeout {
-                after,
-                phase: Phase::Run,
-            }));
-        }
-    };
+    let outcome = outcome(reply).map_err(failed)?;
     let exit: Exit = match outcome {
         Ok(exit) => cbor::decode(&exit).map_err(|error| failed(CallErrorKind::Decode(error)))?,
         Err(Fault::NoSuchFunction { .. }) => {

@@ -9,8 +9,8 @@ use wxec_protocol::{CallRequest, Fault, abi::Exit, cbor};
 
 use crate::{
     base::{operation::Operation, runtime, text::bytes},
-    call::{CallOptions, Source, answer, check_size, prepare},
-    error::{CallError, CallErrorKind, Phase, fault_error},
+    call::{CallOptions, Source, answer, check_size, outcome, prepare},
+    error::{CallError, CallErrorKind, fault_error},
     host::Host,
     module::Module,
     process::{
@@ -194,21 +194,7 @@ impl Program {
         let drained = async { tokio::join!(drain(reader, stdout), drain(errors, stderr)) };
         let mut drained = AbortOnDrop(runtime::spawn(drained));
         let reply = answer(call, deadline).await;
-        let outcome = match reply {
-            Ok(Ok((outcome, _))) => outcome,
-            Ok(Err(loss)) => {
-                return Err(failed(CallErrorKind::Lost {
-                    reason: loss.reason,
-                    stderr_tail: loss.stderr_tail,
-                }));
-            }
-            Err(after) => {
-                return Err(failed(CallErrorKind::Timeout {
-                    after,
-                    phase: Phase::Run,
-                }));
-            }
-        };
+        let outcome = outcome(reply).map_err(failed)?;
         // The rest of the output is still on its way, however the program ended.
         let (stdout, stderr) = (&mut drained.0)
             .await
