@@ -47,6 +47,10 @@ pub(crate) struct Calls {
     output: OutputSender,
 }
 
+/// Largest number of calls that go on after they were cancelled: they count as ended for their
+/// controller, which may make as many again. A host has one plan at a time, or a few.
+const MAX_LINGERING: usize = 64;
+
 /// A call that did not finish at once.
 struct Running {
     task: AbortHandle,
@@ -77,6 +81,12 @@ impl Linger {
 }
 
 impl Running {
+    /// Returns true if the call was cancelled, and goes on.
+    fn lingers(&self) -> bool {
+        let linger = self.linger.as_ref();
+        linger.is_some_and(|linger| linger.until.is_some())
+    }
+
     /// Cancels the call: ends it, or lets it linger. Returns the time that it has left.
     fn cancel(&mut self) -> Duration {
         let Some(linger) = &mut self.linger else {
@@ -271,10 +281,14 @@ impl Calls {
 
     /// Cancels a call, in whatever state it is.
     pub(crate) fn cancel(&mut self, connection: &mut AgentConnection, id: CallId) {
-        if let Some(running) = self.running.get_mut(&id)
-            && running.cancel().is_zero()
-        {
-            self.running.remove(&id);
+        let lingering = self.running.values().filter(|it| it.lingers()).count();
+        if let Some(running) = self.running.get_mut(&id) {
+            if lingering >= MAX_LINGERING {
+                running.linger = None;
+            }
+            if running.cancel().is_zero() {
+                self.running.remove(&id);
+            }
         }
         self.drains.remove(&id);
         for parked in self.parked.values_mut() {

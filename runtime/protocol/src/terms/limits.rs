@@ -36,7 +36,8 @@ pub struct Limits {
     pub children: u32,
     /// Wall time for which the call may go on when it is cancelled, or its controller is gone: the
     /// task can ask whether it is cancelled, and end when it has finished what it must not leave half
-    /// done. Without it, such a call ends at once. At most [`MAX_LINGER`]. None by default.
+    /// done. Without it, such a call ends at once. At most [`MAX_LINGER`], and a minute until the agent
+    /// notices. Calls of instances have no such time, nor more than 64 of a session. None by default.
     pub linger_ms: Option<u64>,
 }
 

@@ -93,6 +93,23 @@ async fn a_cancelled_call_that_may_linger_is_over_for_its_controller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calls_that_linger_are_few() {
+    let (mut controller, agent) = start();
+    controller.one("echo", b"", lingering(1)).await.unwrap();
+    let few = (0..64).map(|_| controller.call("spin", b"", lingering(1)));
+    let mut calls: Vec<_> = few.collect();
+    // The agent would wait for it for ten minutes.
+    calls.push(controller.call("spin", b"", lingering(LONG_MS)));
+    controller.peer.send().await;
+    calls
+        .into_iter()
+        .for_each(|id| controller.peer.connection.cancel(id));
+    controller.peer.connection.close();
+    assert_eq!(controller.event().await, ControllerEvent::Closed);
+    assert!(ended(agent).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_ends_the_conversation() {
     let (mut controller, agent) = start();
     controller
