@@ -74,6 +74,16 @@ fn a_plan_that_cuts_its_connection_is_gone_on_with() {
 }
 
 #[test]
+fn a_plan_that_cuts_its_connection_each_time_is_given_up() {
+    let place = tempfile::tempdir().unwrap();
+    let ended = apply(place.path(), "plans::links::cut_always").run();
+    assert_eq!(ended.exit_code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("lost"), "{ended:?}");
+    let calls = std::fs::read_to_string(place.path().join("calls")).unwrap();
+    assert_eq!(calls.lines().count(), 6, "once, and five times again");
+}
+
+#[test]
 fn a_plan_goes_on_behind_a_restart_of_its_host() {
     let Some(machine) = Debian::boot() else {
         return;

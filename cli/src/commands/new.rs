@@ -242,7 +242,7 @@ mod tests {
     fn the_next_step_is_told() {
         let place = tempfile::tempdir().unwrap();
         let next = |option: &str| {
-            let folder = place.path().join(option);
+            let folder = place.path().join("in/a/folder").join(option);
             let shown = folder.display().to_string();
             let next = make_other(&folder, option, Language::named(option).unwrap()).unwrap();
             next.replace(&shown, "DIR")

@@ -35,8 +35,11 @@ fn named(all: &'static [Files], name: &str) -> &'static [File] {
     found.map_or(&[], |(_, files)| files)
 }
 
-/// Makes a folder, which must not be there.
+/// Makes a folder, which must not be there, and those that it is to be in.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), (PathBuf, io::Error)> {
+    if let Some(around) = folder.parent() {
+        fs::create_dir_all(around).map_err(|error| (around.to_owned(), error))?;
+    }
     fs::create_dir(folder).map_err(|error| (folder.to_owned(), error))
 }
 

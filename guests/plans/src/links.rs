@@ -37,6 +37,15 @@ pub fn cut(run: &mut Run, place: &Place) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Ends the agent each time that it is called.
+#[plan(cuts_link, write = "/tmp", run = "sh")]
+pub fn cut_always(run: &mut Run, place: &Place) -> Result<(), Fault> {
+    let calls = place.top.join("calls");
+    let cut = format!("echo >>{}; kill -9 $PPID", calls.display());
+    command(["sh", "-c", &cut]).run(run)?;
+    Ok(())
+}
+
 /// A kernel.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Kernel {
