@@ -266,6 +266,64 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_of_the_host_pays_for_the_changes_before_it() {
+        let step = || "reboot".to_owned();
+        let change = || Entry::Change {
+            step: "file a".into(),
+        };
+        let boot = || "one".to_owned();
+        let mut record = Record::default();
+        record.add(change());
+        assert_eq!(record.reboot_of("reboot", ["file a"]), None);
+        record.add(Entry::Reboot {
+            step: step(),
+            boot: boot(),
+        });
+        assert_eq!(record.reboot_of("reboot", ["file a"]), Some("one"));
+        let with = Digest::of(b"a");
+        assert!(record.owes_restart("reboot", with, ["file a"]));
+        // A run in between, which failed before it came to the restart.
+        let mut later = record.clone();
+        later.add(change());
+        assert_eq!(later.reboot_of("reboot", ["file a"]), None);
+        assert!(later.owes_restart("reboot", with, ["file a"]));
+
+        record.add(Entry::Restarted { step: step(), with });
+        assert_eq!(record.reboot_of("reboot", ["file a"]), None);
+        assert!(!record.owes_restart("reboot", with, ["file a"]));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_is_told_from_one_that_ended() {
+        let begun = |number| Entry::Begun {
+            number,
+            mode: "install".into(),
+            by: "me".into(),
+            at: 7,
+        };
+        let mut record = Record::default();
+        record.add(begun(1));
+        record.add(Entry::Reboot {
+            step: "reboot".into(),
+            boot: "one".into(),
+        });
+        record.add(Entry::Cut {
+            changed: 2,
+            fault: "cancelled".into(),
+        });
+        let cut = &record.runs[0];
+        assert_eq!((cut.ended, cut.changed), (None, 2));
+        assert_eq!(
+            cut.fault.as_deref(),
+            Some(REBOOTED),
+            "the reason is the first one"
+        );
+        record.add(begun(2));
+        assert_eq!(record.number(false), 2);
+        assert_eq!(record.number(true), 3);
+    }
+
+    #[test]
     fn the_last_runs_are_kept() {
         let mut record = Record::default();
         for number in 1..=25 {
