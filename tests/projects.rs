@@ -587,6 +587,23 @@ fn a_new_project_in_c_builds_and_runs_at_once() {
 }
 
 #[test]
+fn a_panic_in_c_names_the_file_as_its_author_does() {
+    const PANIC: &str = "#include <wxec.h>\n\nWXEC_TASK(\"it\", ends, \"Ends.\", (void))\n{\n    \
+        WXEC_PANIC(\"no\");\n}\n";
+    if !is_here(&["clang"]) {
+        return skip("there is no clang");
+    }
+    let place = Place::new();
+    place.wxec(&["new", "it", "--lang", "c"]);
+    let place = place.with("it/it.c", PANIC);
+    fails(
+        &place.wxec(&["call", "local:", "./it::ends"]),
+        1,
+        "error: local: the task panicked at it.c:5: no\n",
+    );
+}
+
+#[test]
 fn a_new_project_in_cpp_builds_and_runs_at_once() {
     if !Path::new("/usr/lib/wasm32-wasi/libc++.a").exists()
         && !Path::new("/usr/lib/wasm32-wasi/c++").exists()

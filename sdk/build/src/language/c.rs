@@ -2,6 +2,7 @@
 //! one module.
 
 use std::{
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
 };
@@ -101,6 +102,11 @@ fn recipe(project: &Project, language: &Language, ends: &[&str]) -> Result<Recip
         } else {
             compile.arg("-std=gnu11");
         }
+        // Panics name files as their author does, and a module has no path of this machine.
+        let mut relative = OsString::from("-ffile-prefix-map=");
+        relative.push(&project.folder);
+        relative.push("/=");
+        compile.arg(relative);
         for folder in INCLUDE.iter().map(|folder| project.folder.join(folder)) {
             compile.arg("-I").arg(folder);
         }
