@@ -12,6 +12,9 @@ use wxec_plan::Progress;
 
 use crate::base::sync::lock;
 
+/// News that wait to be printed: as many as a thousand hosts tell of plans of fifty steps.
+const MAX_NEWS: usize = 100_000;
+
 /// A step that begins or has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StepNews {
@@ -27,13 +30,13 @@ pub(crate) struct Steps {
     /// By the names of hosts, with the time at which they began.
     under_way: Mutex<BTreeMap<String, (String, Instant)>>,
     /// Takes all news, if these are wanted.
-    news: Mutex<Option<mpsc::UnboundedSender<StepNews>>>,
+    news: Mutex<Option<mpsc::Sender<StepNews>>>,
 }
 
 impl Steps {
     /// Returns all news from here on, in place of the receiver before.
-    pub(crate) fn news(&self) -> mpsc::UnboundedReceiver<StepNews> {
-        let (news, received) = mpsc::unbounded_channel();
+    pub(crate) fn news(&self) -> mpsc::Receiver<StepNews> {
+        let (news, received) = mpsc::channel(MAX_NEWS);
         *lock(&self.news) = Some(news);
         received
     }
@@ -62,8 +65,9 @@ impl Steps {
             Some(_) => self.forget(host),
         }
         if let Some(news) = &*lock(&self.news) {
-            // Without a receiver the run is over.
-            let _ = news.send(StepNews {
+            // Without a receiver the run is over. Without room the news are lost: only hosts that tell
+            // more steps than they take get there.
+            let _ = news.try_send(StepNews {
                 host: host.to_owned(),
                 step: progress.step.to_owned(),
                 state: progress.state.map(str::to_owned),

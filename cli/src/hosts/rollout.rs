@@ -60,7 +60,7 @@ pub(crate) struct Rollout {
     recording: Option<Recording>,
     steps: Option<Arc<Steps>>,
     /// News of steps, for the events that are printed.
-    pub(crate) step_news: mpsc::UnboundedReceiver<StepNews>,
+    pub(crate) step_news: mpsc::Receiver<StepNews>,
     /// True while steps alone are shown.
     shows_steps: bool,
 }
@@ -99,7 +99,7 @@ impl Rollout {
             view: View::of(verbosity),
             recording: None,
             steps: None,
-            step_news: mpsc::unbounded_channel().1,
+            step_news: mpsc::channel(1).1,
             shows_steps: false,
         })
     }
@@ -121,7 +121,7 @@ impl Rollout {
     pub(crate) fn with_steps(
         self,
         steps: Arc<Steps>,
-        news: Option<mpsc::UnboundedReceiver<StepNews>>,
+        news: Option<mpsc::Receiver<StepNews>>,
     ) -> Self {
         Self {
             steps: Some(steps),
