@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 use wxec::{
     CallErrorKind, Grants, Host, Limits, Module,
@@ -18,7 +19,7 @@ use wxec::{
 };
 use wxec_protocol::abi;
 
-use crate::harness::{Cli, Ended, Sshd, program as program_of_wxec, skip};
+use crate::harness::{Cli, Ended, Sshd, kill, program as program_of_wxec, skip};
 
 /// A folder of files, in which commands are run.
 struct Place(TempDir);
@@ -441,6 +442,27 @@ fn a_folder_that_states_its_command_is_called_by_its_name() {
         2,
         "`words` has no features, because it is no crate",
     );
+}
+
+#[test]
+fn a_server_that_a_tool_leaves_behind_is_not_waited_for() {
+    let settings = "language = \"zig\"\nbuild = [\"./tool\"]\noutput = \"out/words.wasm\"\n";
+    let place = Place::new()
+        .with("words/wxec-module.toml", settings)
+        .with("words/words.source", describing("left alone"))
+        .with(
+            "words/tool",
+            "#!/bin/sh\nsleep 60 &\necho $! >server\nmkdir -p out && cp words.source out/words.wasm\n",
+        );
+    let tool = place.0.path().join("words/tool");
+    fs::set_permissions(tool, fs::Permissions::from_mode(0o755)).unwrap();
+    place
+        .wxec(&["call", "local:", "./words::same", "7"])
+        .is("7");
+    let server = fs::read_to_string(place.0.path().join("words/server")).unwrap();
+    let server = Pid::from_raw(server.trim().parse().unwrap()).unwrap();
+    assert!(test_kill_process(server).is_ok(), "it was waited for");
+    kill(server);
 }
 
 /// A bit more than the time after which an edit shows in the times of files.

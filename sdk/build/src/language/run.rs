@@ -3,8 +3,9 @@
 use std::{
     io::{self, Read},
     process::{Command, Stdio},
-    sync::{Mutex, PoisonError},
-    thread,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -15,6 +16,11 @@ use crate::{
 
 /// Most bytes kept of what a tool says: more than a person reads.
 const SAID_BYTES: usize = 64 * 1024;
+
+/// Time for the last words of a tool that has ended. A server that it has left behind may hold its
+/// output open for ever.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Runs a command of a build.
 pub(crate) fn run(
@@ -31,13 +37,18 @@ pub(crate) fn run(
         advice: "see docs/languages.md for the tools, and the variables that name them",
     };
     let mut build = running::start(command).map_err(cannot_run)?;
-    let said = Said::default();
+    let said = Arc::<Said>::default();
     let (stdout, stderr) = (build.child.stdout.take(), build.child.stderr.take());
-    thread::scope(|scope| {
-        stdout.map(|stdout| scope.spawn(|| said.hear(stdout)));
-        stderr.map(|stderr| scope.spawn(|| said.hear(stderr)));
-    });
+    let readers = [
+        stdout.map(|stdout| said.clone().listen(stdout)),
+        stderr.map(|stderr| said.clone().listen(stderr)),
+    ];
     let status = build.child.wait().map_err(cannot_run)?;
+    let until = Instant::now() + HEARD_WITHIN;
+    let is_listening = |reader: &JoinHandle<()>| !reader.is_finished();
+    while readers.iter().flatten().any(is_listening) && Instant::now() < until {
+        thread::sleep(PAUSE);
+    }
     if status.success() {
         return Ok(());
     }
@@ -57,6 +68,11 @@ pub(crate) fn run(
 struct Said(Mutex<Vec<u8>>);
 
 impl Said {
+    /// Hears what comes on a stream, on a thread of its own.
+    fn listen(self: Arc<Self>, stream: impl Read + Send + 'static) -> JoinHandle<()> {
+        thread::spawn(move || self.hear(stream))
+    }
+
     fn hear(&self, mut stream: impl Read) {
         let mut part = [0; 4096];
         // Reads all, so that the tool never waits.
@@ -67,8 +83,8 @@ impl Said {
         }
     }
 
-    fn text(self) -> String {
-        let bytes = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
